@@ -1,0 +1,1 @@
+//! iSCSI sessions and disks of a Linux host, on top of its open-iscsi.

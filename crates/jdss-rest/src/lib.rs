@@ -1,0 +1,1 @@
+//! Typed, blocking client of the Open-E JovianDSS REST API for block volumes.

@@ -1,0 +1,1 @@
+//! SCSI IDs and device-mapper multipath maps of a Linux host.

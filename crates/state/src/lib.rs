@@ -1,0 +1,1 @@
+//! Crash-safe attachment records and locks of a host.

@@ -1,0 +1,1 @@
+//! Carries the workspace's own tests and examples; see `tests/` and `examples/`.

@@ -1,0 +1,1 @@
+//! A pretend Linux host for tests: sysfs, iscsiadm, multipathd and friends, with state.

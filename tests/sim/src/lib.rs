@@ -1,0 +1,1 @@
+//! A simulated JovianDSS appliance: REST over TLS and a real iSCSI target in one process.
