@@ -1,0 +1,74 @@
+//! Why the appliance refuses something.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A result whose error is [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why the appliance refuses something, in the words that its REST API uses where those are known.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(
+    missing_docs,
+    reason = "the text of each case says what the fields are"
+)]
+pub enum Error {
+    #[error("Pool {pool} not found.")]
+    PoolMissing { pool: String },
+    #[error("pool {pool} exists already")]
+    PoolExists { pool: String },
+    #[error("VIP {vip} of pool {pool} exists already")]
+    VipExists { pool: String, vip: String },
+    #[error("VIP {vip} not found in pool {pool}.")]
+    VipMissing { pool: String, vip: String },
+    #[error("Zfs resource: {pool}/{volume} not found in this collection.")]
+    VolumeMissing { pool: String, volume: String },
+    #[error("Resource {pool}/{volume} already exists.")]
+    VolumeExists { pool: String, volume: String },
+    #[error("cannot destroy '{pool}/{volume}': dataset is busy")]
+    VolumeBusy { pool: String, volume: String },
+    #[error("New zvol size({wanted}) exceeds available space on pool {pool}({available}).")]
+    NoSpace {
+        pool: String,
+        wanted: u64,
+        available: u64,
+    },
+    #[error("'{name}' is not a name: 1 to 256 of A-Z a-z 0-9 _ - are allowed")]
+    InvalidName { name: String },
+    #[error("'{scsi_id}' is not a SCSI ID: 16 printable characters without blanks are needed")]
+    InvalidScsiId { scsi_id: String },
+    #[error("Target {target} not exists.")]
+    TargetMissing { target: String },
+    #[error("Target with name {target} is already present on {pool}.")]
+    TargetExists { target: String, pool: String },
+    #[error("Target {target} is in use: device or resource busy")]
+    TargetBusy { target: String },
+    #[error("'{name}' is not a target name: 1 to 223 of a-z 0-9 . : - are allowed")]
+    InvalidIqn { name: String },
+    #[error("Lun {volume} not exists in {target}.")]
+    LunMissing { target: String, volume: String },
+    #[error("Volume {pool}/{volume} is already used.")]
+    VolumeUsed { pool: String, volume: String },
+    #[error("LUN {lun} is already used in {target}.")]
+    LunUsed { lun: u16, target: String },
+    #[error("LUN {lun} is too high: 0 to 16383 are allowed")]
+    InvalidLun { lun: u16 },
+    #[error("User {user} not exists.")]
+    UserMissing { user: String },
+    #[error("User {user} already exists.")]
+    UserExists { user: String },
+    #[error("'{user}' is not a user name: letters, digits, _ and inside also - are allowed")]
+    InvalidUserName { user: String },
+    #[error(
+        "the password has {length} characters or a wrong one: 12 to 255 of A-Z a-z 0-9 -_!@%()+?.:; are allowed"
+    )]
+    InvalidPassword { length: usize },
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}

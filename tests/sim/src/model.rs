@@ -1,0 +1,223 @@
+//! What the appliance is made of: pools, volumes, VIPs, targets, LUNs and sessions.
+//!
+//! One [`Model`] is shared by the REST side, which changes it, and by the iSCSI side, which serves what it says. Both
+//! look at snapshots of it ([`TargetView`] and the like); only [`Volume`] is shared, so that a new size or a new SCSI
+//! ID is seen at once by those who hold it.
+
+mod lun;
+mod session;
+mod target;
+mod view;
+mod volume;
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+pub(crate) use lun::{Lun, LunPlace, NewLun};
+pub(crate) use session::{Session, SessionInfo};
+pub(crate) use target::{NewTarget, Target, TargetChange, User, VipAllowed};
+pub(crate) use view::{LunView, TargetView};
+pub(crate) use volume::{NewVolume, Volume};
+
+use crate::error::{Error, Result};
+
+/// The appliance's state behind one lock. No method blocks for longer than a file operation takes.
+#[derive(Debug)]
+pub(crate) struct Model {
+    dir: PathBuf,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    pools: BTreeMap<String, Pool>,
+    /// By name over all pools: the appliance has one name space for targets.
+    targets: BTreeMap<String, Target>,
+    sessions: BTreeMap<String, Session>,
+    generation: u64,
+    /// Counts SCSI IDs and session IDs given out.
+    serial: u32,
+    /// Differs from appliance to appliance, so that two of them in one test do not give out the same SCSI IDs.
+    seed: u64,
+}
+
+#[derive(Debug)]
+struct Pool {
+    id: String,
+    size: u64,
+    vips: Vec<Vip>,
+    volumes: BTreeMap<String, Arc<Volume>>,
+}
+
+/// A virtual address of a pool, at which its targets are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Vip {
+    pub(crate) name: String,
+    pub(crate) address: IpAddr,
+    pub(crate) netmask: String,
+}
+
+/// A pool as REST shows it. Sizes in bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolView {
+    pub(crate) name: String,
+    pub(crate) id: String,
+    pub(crate) size: u64,
+    pub(crate) available: u64,
+}
+
+impl Model {
+    /// An appliance without pools, whose volumes are sparse files below `dir`.
+    pub(crate) fn new(dir: &Path) -> Self {
+        let state = State {
+            pools: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            generation: 0,
+            serial: 0,
+            seed: RandomState::new().hash_one(0),
+        };
+        Self {
+            dir: dir.to_owned(),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// A number that grows with every change of pools, volumes, targets or LUNs (not of sessions).
+    pub(crate) fn generation(&self) -> u64 {
+        self.lock().generation
+    }
+
+    /// Waits until [`generation`](Self::generation) is no longer `seen`, for at most `limit`; the generation then.
+    pub(crate) fn wait_change(&self, seen: u64, limit: Duration) -> u64 {
+        let end = Instant::now() + limit;
+        let mut state = self.lock();
+        while state.generation == seen {
+            let Some(left) = end
+                .checked_duration_since(Instant::now())
+                .filter(|left| !left.is_zero())
+            else {
+                break;
+            };
+            state = self
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        state.generation
+    }
+
+    /// Adds a pool of `size` bytes.
+    pub(crate) fn add_pool(&self, name: &str, size: u64) -> Result<()> {
+        volume::check_name(name)?;
+        let dir = self.dir.join(name);
+        std::fs::create_dir_all(&dir).map_err(|source| Error::Io {
+            action: "create a directory",
+            path: dir,
+            source,
+        })?;
+        self.change(|state| {
+            if state.pools.contains_key(name) {
+                return Err(Error::PoolExists {
+                    pool: name.to_owned(),
+                });
+            }
+            let id = (state.seed ^ u64::from(state.next_serial())).to_string();
+            state.pools.insert(
+                name.to_owned(),
+                Pool {
+                    id,
+                    size,
+                    vips: Vec::new(),
+                    volumes: BTreeMap::new(),
+                },
+            );
+            Ok(())
+        })
+    }
+
+    /// Adds a VIP to a pool. The order of addition is the order in which REST lists them.
+    pub(crate) fn add_vip(&self, pool: &str, vip: Vip) -> Result<()> {
+        self.change(|state| {
+            let vips = &mut state.pool_mut(pool)?.vips;
+            if vips.iter().any(|old| old.name == vip.name) {
+                return Err(Error::VipExists {
+                    pool: pool.to_owned(),
+                    vip: vip.name,
+                });
+            }
+            vips.push(vip);
+            Ok(())
+        })
+    }
+
+    /// The names of all pools.
+    pub(crate) fn pools(&self) -> Vec<String> {
+        self.lock().pools.keys().cloned().collect()
+    }
+
+    /// One pool.
+    pub(crate) fn pool(&self, name: &str) -> Result<PoolView> {
+        let state = self.lock();
+        let pool = state.pool(name)?;
+        Ok(PoolView {
+            name: name.to_owned(),
+            id: pool.id.clone(),
+            size: pool.size,
+            available: pool.available(),
+        })
+    }
+
+    /// The VIPs of a pool.
+    pub(crate) fn vips(&self, pool: &str) -> Result<Vec<Vip>> {
+        Ok(self.lock().pool(pool)?.vips.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic of one connection's thread must not bring the appliance down: the state is changed in whole steps.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state and tells those who wait, unless `change` fails (it must then have changed nothing).
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        let mut state = self.lock();
+        let done = change(&mut state)?;
+        state.generation += 1;
+        drop(state);
+        self.changed.notify_all();
+        Ok(done)
+    }
+}
+
+impl State {
+    fn pool(&self, name: &str) -> Result<&Pool> {
+        self.pools.get(name).ok_or_else(|| Error::PoolMissing {
+            pool: name.to_owned(),
+        })
+    }
+
+    fn pool_mut(&mut self, name: &str) -> Result<&mut Pool> {
+        self.pools.get_mut(name).ok_or_else(|| Error::PoolMissing {
+            pool: name.to_owned(),
+        })
+    }
+
+    fn next_serial(&mut self) -> u32 {
+        self.serial = self.serial.wrapping_add(1);
+        self.serial
+    }
+}
+
+impl Pool {
+    fn available(&self) -> u64 {
+        let reserved = self.volumes.values().map(|volume| volume.reserved()).sum();
+        self.size.saturating_sub(reserved)
+    }
+}
