@@ -19,6 +19,8 @@ pub(crate) struct Lun {
     pub(crate) block_size: u32,
     /// 16 characters; the volume's own unless another one was asked for.
     pub(crate) scsi_id: String,
+    /// Never the same again, so that a LUN taken away and given back is told from one that stayed.
+    pub(crate) attachment: u64,
 }
 
 /// What a new LUN is to be like.
@@ -93,6 +95,7 @@ impl Model {
         self.change(|state| {
             let name = state.target(pool, target)?.name.clone();
             let volume = state.volume(pool, &new.volume)?;
+            let attachment = state.generation;
             if state.attached_to(&volume).is_some() {
                 return Err(Error::VolumeUsed {
                     pool: pool.to_owned(),
@@ -113,6 +116,7 @@ impl Model {
                 mode: new.mode,
                 block_size: new.block_size,
                 scsi_id,
+                attachment,
             };
             luns.insert(new.number, lun.clone());
             Ok(lun)

@@ -35,6 +35,8 @@ pub(crate) struct Target {
     pub(crate) pool: String,
     /// Lower case; unique on the appliance.
     pub(crate) name: String,
+    /// SCST's `rel_tgt_id`: the lowest number from 1 that no other target has.
+    pub(crate) relative_port: u16,
     pub(crate) active: bool,
     pub(crate) incoming_users_active: bool,
     pub(crate) vips: VipAllowed,
@@ -102,6 +104,7 @@ impl Model {
             let target = Target {
                 pool: pool.to_owned(),
                 name: name.clone(),
+                relative_port: state.free_relative_port(),
                 active: new.active,
                 incoming_users_active: new.incoming_users_active,
                 vips: new.vips,
@@ -189,6 +192,11 @@ impl Model {
 }
 
 impl State {
+    fn free_relative_port(&self) -> u16 {
+        let taken = |port: &u16| self.targets.values().any(|old| old.relative_port == *port);
+        (1..=u16::MAX).find(|port| !taken(port)).unwrap_or(u16::MAX)
+    }
+
     pub(super) fn target(&self, pool: &str, name: &str) -> Result<&Target> {
         self.pool(pool)?;
         let found = self

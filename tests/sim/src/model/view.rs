@@ -9,6 +9,8 @@ use super::{Model, State, Target, User, Volume};
 #[derive(Clone, Debug)]
 pub(crate) struct TargetView {
     pub(crate) name: String,
+    /// SCST's `rel_tgt_id`: the relative target port in VPD page 83, the same at every address.
+    pub(crate) relative_port: u16,
     /// False: the appliance's administrator switched it off.
     pub(crate) active: bool,
     /// The addresses of the VIPs at which it may be reached, in the order in which the pool lists them.
@@ -27,6 +29,8 @@ pub(crate) struct LunView {
     pub(crate) volume: Arc<Volume>,
     /// 16 characters, of which the first 8 make the EUI-64 (SCST's `t10_dev_id`).
     pub(crate) scsi_id: String,
+    /// Differs each time that a volume is attached.
+    pub(crate) attachment: u64,
     pub(crate) read_only: bool,
     /// 512 or 4096 bytes.
     pub(crate) block_size: u32,
@@ -61,6 +65,7 @@ fn view(state: &State, target: &Target) -> TargetView {
     let allowed = |name: &String| !target.vips.enabled || target.vips.assigned_vips.contains(name);
     TargetView {
         name: target.name.clone(),
+        relative_port: target.relative_port,
         active: target.active,
         addresses: vips
             .iter()
@@ -74,6 +79,7 @@ fn view(state: &State, target: &Target) -> TargetView {
                 lun: lun.number,
                 volume: Arc::clone(&lun.volume),
                 scsi_id: lun.scsi_id.clone(),
+                attachment: lun.attachment,
                 read_only: lun.mode == "ro" || lun.volume.read_only(),
                 block_size: lun.block_size,
             })
