@@ -36,6 +36,8 @@ pub enum Error {
     },
     #[error("'{name}' is not a name: 1 to 256 of A-Z a-z 0-9 _ - are allowed")]
     InvalidName { name: String },
+    #[error("volume size {size} must be a multiple of volume block size {block_size}, and not 0")]
+    InvalidSize { size: u64, block_size: u64 },
     #[error("'{scsi_id}' is not a SCSI ID: 16 printable characters without blanks are needed")]
     InvalidScsiId { scsi_id: String },
     #[error("Target {target} not exists.")]

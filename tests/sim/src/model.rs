@@ -18,10 +18,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(crate) use lun::{Lun, LunPlace, NewLun};
-pub(crate) use session::{Session, SessionInfo};
+pub use session::Session;
+pub(crate) use session::SessionInfo;
 pub(crate) use target::{NewTarget, Target, TargetChange, User, VipAllowed};
 pub(crate) use view::{LunView, TargetView};
-pub(crate) use volume::{NewVolume, Volume};
+pub(crate) use volume::{NewVolume, PROPERTIES, Volume};
 
 use crate::error::{Error, Result};
 

@@ -15,12 +15,20 @@ pub(crate) struct SessionInfo {
     pub(crate) portal_ip: IpAddr,
 }
 
-/// A session that is open.
+/// An iSCSI session that is open. One initiator has one for each of our addresses that it logged in to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Session {
+#[non_exhaustive]
+pub struct Session {
     /// Unique among all sessions that this appliance ever had.
-    pub(crate) sid: String,
-    pub(crate) info: SessionInfo,
+    pub sid: String,
+    /// Name of the target, lower case.
+    pub target: String,
+    /// Name of the initiator as it gave it.
+    pub initiator: String,
+    /// Address from which the initiator came.
+    pub initiator_ip: IpAddr,
+    /// Address of ours at which it logged in.
+    pub portal_ip: IpAddr,
 }
 
 impl Model {
@@ -29,17 +37,14 @@ impl Model {
         let mut state = self.lock();
         // The shape that SCST shows: ISID and TSIH of the session in hexadecimal.
         let sid = format!("{:x}0200003d0200", 0x45e + state.next_serial());
-        let info = SessionInfo {
+        let session = Session {
+            sid: sid.clone(),
             target: info.target.to_ascii_lowercase(),
-            ..info
+            initiator: info.initiator,
+            initiator_ip: info.initiator_ip,
+            portal_ip: info.portal_ip,
         };
-        state.sessions.insert(
-            sid.clone(),
-            Session {
-                sid: sid.clone(),
-                info,
-            },
-        );
+        state.sessions.insert(sid.clone(), session);
         sid
     }
 
@@ -60,7 +65,7 @@ impl Model {
         let ours = |session: &&Session| {
             state
                 .targets
-                .get(&session.info.target)
+                .get(&session.target)
                 .is_some_and(|t| t.pool == pool)
         };
         Ok(state.sessions.values().filter(ours).cloned().collect())
@@ -73,7 +78,7 @@ impl Model {
         Ok(state
             .sessions
             .values()
-            .filter(|session| &session.info.target == name)
+            .filter(|session| &session.target == name)
             .cloned()
             .collect())
     }

@@ -44,7 +44,8 @@ pub(crate) struct Target {
     pub(crate) deny_ip: Vec<String>,
     /// Name with which the target authenticates itself to initiators.
     pub(crate) outgoing_user: Option<User>,
-    pub(crate) users: Vec<User>,
+    /// `None` until the first one is added: the API tells that apart from an empty list.
+    pub(crate) users: Option<Vec<User>>,
     /// By number.
     pub(crate) luns: BTreeMap<u16, Lun>,
 }
@@ -111,7 +112,7 @@ impl Model {
                 allow_ip: new.allow_ip,
                 deny_ip: new.deny_ip,
                 outgoing_user: new.outgoing_user,
-                users: Vec::new(),
+                users: None,
                 luns: BTreeMap::new(),
             };
             state.targets.insert(name, target.clone());
@@ -156,7 +157,7 @@ impl Model {
             if state
                 .sessions
                 .values()
-                .any(|session| session.info.target == name)
+                .any(|session| session.target == name)
             {
                 return Err(Error::TargetBusy { target: name });
             }
@@ -169,11 +170,14 @@ impl Model {
     pub(crate) fn add_user(&self, pool: &str, target: &str, user: User) -> Result<()> {
         check_user(&user)?;
         self.change(|state| {
-            let target = state.target_mut(pool, target)?;
-            if target.users.iter().any(|old| old.name == user.name) {
+            let users = state
+                .target_mut(pool, target)?
+                .users
+                .get_or_insert_default();
+            if users.iter().any(|old| old.name == user.name) {
                 return Err(Error::UserExists { user: user.name });
             }
-            target.users.push(user);
+            users.push(user);
             Ok(())
         })
     }
@@ -181,7 +185,10 @@ impl Model {
     /// Removes an incoming user.
     pub(crate) fn remove_user(&self, pool: &str, target: &str, user: &str) -> Result<()> {
         self.change(|state| {
-            let users = &mut state.target_mut(pool, target)?.users;
+            let users = state
+                .target_mut(pool, target)?
+                .users
+                .get_or_insert_default();
             let place = users.iter().position(|old| old.name == user);
             users.remove(place.ok_or_else(|| Error::UserMissing {
                 user: user.to_owned(),

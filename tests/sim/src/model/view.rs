@@ -85,6 +85,6 @@ fn view(state: &State, target: &Target) -> TargetView {
             })
             .collect(),
         incoming_users_active: target.incoming_users_active,
-        incoming_users: target.users.clone(),
+        incoming_users: target.users.clone().unwrap_or_default(),
     }
 }

@@ -1,5 +1,6 @@
 //! Volumes: sparse files with an identity.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,6 +9,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Model, State};
 use crate::error::{Error, Result};
+
+/// The ZFS properties of a volume that the API changes, and the values that a new one has.
+pub(crate) const PROPERTIES: [(&str, &str); 8] = [
+    ("compression", "lz4"),
+    ("copies", "1"),
+    ("dedup", "off"),
+    ("logbias", "latency"),
+    ("primarycache", "all"),
+    ("readonly", "off"),
+    ("secondarycache", "all"),
+    ("sync", "always"),
+];
 
 /// What a new volume is to be like.
 #[derive(Clone, Debug)]
@@ -21,6 +34,8 @@ pub(crate) struct NewVolume {
     pub(crate) block_size: u64,
     /// 16 characters; without it, one that is unique in its first 8.
     pub(crate) scsi_id: Option<String>,
+    /// ZFS properties that differ from what a volume has by itself.
+    pub(crate) properties: BTreeMap<String, String>,
 }
 
 /// A volume. Held by whoever serves it: data goes to `file`, attributes are always the current ones.
@@ -41,7 +56,7 @@ pub(crate) struct Volume {
     scsi_id: Mutex<String>,
     size: AtomicU64,
     thin: AtomicBool,
-    read_only: AtomicBool,
+    properties: Mutex<BTreeMap<String, String>>,
 }
 
 impl Volume {
@@ -70,7 +85,19 @@ impl Volume {
     }
 
     pub(crate) fn read_only(&self) -> bool {
-        self.read_only.load(Ordering::SeqCst)
+        self.properties
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get("readonly")
+            .is_some_and(|value| value == "on")
+    }
+
+    /// The ZFS properties that the API shows and changes by name.
+    pub(crate) fn properties(&self) -> BTreeMap<String, String> {
+        self.properties
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Bytes of the pool that are set aside for it.
@@ -86,6 +113,7 @@ impl Model {
         if let Some(id) = &new.scsi_id {
             check_scsi_id(id)?;
         }
+        check_size(new.size, new.block_size)?;
         self.change(|state| {
             let there = state.pool(pool)?;
             if there.volumes.contains_key(&new.name) {
@@ -105,6 +133,11 @@ impl Model {
                 source,
             })?;
             let scsi_id = new.scsi_id.unwrap_or_else(|| state.fresh_scsi_id());
+            let mut properties: BTreeMap<_, _> = PROPERTIES
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
+            properties.extend(new.properties);
             let volume = Arc::new(Volume {
                 pool: pool.to_owned(),
                 file,
@@ -121,7 +154,7 @@ impl Model {
                 scsi_id: Mutex::new(scsi_id),
                 size: AtomicU64::new(new.size),
                 thin: AtomicBool::new(new.sparse),
-                read_only: AtomicBool::new(false),
+                properties: Mutex::new(properties),
             });
             state
                 .pool_mut(pool)?
@@ -151,6 +184,7 @@ impl Model {
     pub(crate) fn resize_volume(&self, pool: &str, name: &str, size: u64) -> Result<()> {
         self.change(|state| {
             let volume = state.volume(pool, name)?;
+            check_size(size, volume.block_size)?;
             if !volume.thin() {
                 let available = state.pool(pool)?.available() + volume.size();
                 check_space(pool, size, available)?;
@@ -213,13 +247,21 @@ impl Model {
         })
     }
 
-    /// Makes a volume read-only, or writable again.
-    pub(crate) fn set_read_only(&self, pool: &str, name: &str, read_only: bool) -> Result<()> {
+    /// Sets a ZFS property, for example `readonly` to `on`. The name and the value are not checked here.
+    pub(crate) fn set_property(
+        &self,
+        pool: &str,
+        name: &str,
+        property: &str,
+        value: &str,
+    ) -> Result<()> {
         self.change(|state| {
-            state
-                .volume(pool, name)?
-                .read_only
-                .store(read_only, Ordering::SeqCst);
+            let volume = state.volume(pool, name)?;
+            let mut properties = volume
+                .properties
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            properties.insert(property.to_owned(), value.to_owned());
             Ok(())
         })
     }
@@ -326,6 +368,13 @@ fn check_scsi_id(id: &str) -> Result<()> {
     Err(Error::InvalidScsiId {
         scsi_id: id.to_owned(),
     })
+}
+
+fn check_size(size: u64, block_size: u64) -> Result<()> {
+    if size > 0 && size.is_multiple_of(block_size) {
+        return Ok(());
+    }
+    Err(Error::InvalidSize { size, block_size })
 }
 
 fn check_space(pool: &str, wanted: u64, available: u64) -> Result<()> {
