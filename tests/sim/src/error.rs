@@ -1,6 +1,7 @@
 //! Why the appliance refuses something.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// A result whose error is [`Error`].
@@ -56,6 +57,8 @@ pub enum Error {
     LunUsed { lun: u16, target: String },
     #[error("LUN {lun} is too high: 0 to 16383 are allowed")]
     InvalidLun { lun: u16 },
+    #[error("Incoming users of {target} not exists.")]
+    UsersMissing { target: String },
     #[error("User {user} not exists.")]
     UserMissing { user: String },
     #[error("User {user} already exists.")]
@@ -66,6 +69,17 @@ pub enum Error {
         "the password has {length} characters or a wrong one: 12 to 255 of A-Z a-z 0-9 -_!@%()+?.:; are allowed"
     )]
     InvalidPassword { length: usize },
+    #[error("there is no route {method} {route}: give it as the log of requests does")]
+    UnknownRoute { method: String, route: String },
+    #[error("nothing is served at {address}")]
+    UnknownPortal { address: IpAddr },
+    #[error("cannot {action} {address}")]
+    Socket {
+        action: &'static str,
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot {action} {}", path.display())]
     Io {
         action: &'static str,

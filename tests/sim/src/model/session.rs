@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use serde::Serialize;
+
 use super::Model;
 use crate::error::Result;
 
@@ -16,7 +18,7 @@ pub(crate) struct SessionInfo {
 }
 
 /// An iSCSI session that is open. One initiator has one for each of our addresses that it logged in to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Session {
     /// Unique among all sessions that this appliance ever had.

@@ -1,0 +1,223 @@
+//! What the appliance's administrator, and misfortune, can do.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use super::Appliance;
+use super::builder::new_volume;
+use crate::error::{Error, Result};
+use crate::model::{NewLun, NewTarget, TargetChange, VipAllowed};
+use crate::rest::Fault;
+
+/// The administrator: none of this shows in the log of requests.
+impl Appliance {
+    /// Creates a thin volume of so many bytes, full of zeros.
+    ///
+    /// # Errors
+    ///
+    /// The pool is missing, or the name is taken or not allowed.
+    pub fn create_volume(&self, pool: &str, name: &str, size: u64) -> Result<()> {
+        self.service
+            .model()
+            .create_volume(pool, new_volume(name, size))
+            .map(drop)
+    }
+
+    /// Deletes a volume.
+    ///
+    /// # Errors
+    ///
+    /// The volume is missing, or shown on a target.
+    pub fn delete_volume(&self, pool: &str, name: &str) -> Result<()> {
+        self.service.model().delete_volume(pool, name)
+    }
+
+    /// Gives a volume a new size in bytes; smaller is possible, too. Initiators are told.
+    ///
+    /// # Errors
+    ///
+    /// The volume is missing, or the size is not a multiple of its block size.
+    pub fn set_volume_size(&self, pool: &str, name: &str, size: u64) -> Result<()> {
+        self.service.model().resize_volume(pool, name, size)
+    }
+
+    /// The 16 characters that identify a volume. Initiators see the first 8.
+    ///
+    /// # Errors
+    ///
+    /// The volume is missing.
+    pub fn scsi_id(&self, pool: &str, name: &str) -> Result<String> {
+        Ok(self.service.model().volume(pool, name)?.scsi_id())
+    }
+
+    /// Gives a volume another SCSI ID, possibly that of another volume.
+    ///
+    /// # Errors
+    ///
+    /// The volume is missing, or the ID has not 16 printable characters.
+    pub fn set_scsi_id(&self, pool: &str, name: &str, scsi_id: &str) -> Result<()> {
+        self.service.model().set_scsi_id(pool, name, scsi_id)
+    }
+
+    /// The file with the volume's contents.
+    ///
+    /// # Errors
+    ///
+    /// The volume is missing.
+    pub fn volume_path(&self, pool: &str, name: &str) -> Result<PathBuf> {
+        self.service.model().volume_path(pool, name)
+    }
+
+    /// Creates an active target that all VIPs of the pool serve.
+    ///
+    /// # Errors
+    ///
+    /// The pool is missing, or the name is taken (in any pool) or not allowed.
+    pub fn create_target(&self, pool: &str, target: &str) -> Result<()> {
+        let new = NewTarget {
+            name: target.to_owned(),
+            active: true,
+            incoming_users_active: false,
+            vips: VipAllowed {
+                enabled: false,
+                assigned_vips: Vec::new(),
+            },
+            allow_ip: Vec::new(),
+            deny_ip: Vec::new(),
+            outgoing_user: None,
+        };
+        self.service.model().create_target(pool, new).map(drop)
+    }
+
+    /// Deletes a target with its LUNs.
+    ///
+    /// # Errors
+    ///
+    /// The target is missing, or an initiator is logged in.
+    pub fn delete_target(&self, pool: &str, target: &str) -> Result<()> {
+        self.service.model().delete_target(pool, target)
+    }
+
+    /// Switches a target on or off.
+    ///
+    /// # Errors
+    ///
+    /// The target is missing.
+    pub fn set_target_active(&self, pool: &str, target: &str, active: bool) -> Result<()> {
+        let change = TargetChange {
+            active: Some(active),
+            ..TargetChange::default()
+        };
+        self.service
+            .model()
+            .update_target(pool, target, change)
+            .map(drop)
+    }
+
+    /// Lets only these VIPs serve a target.
+    ///
+    /// # Errors
+    ///
+    /// The target or a VIP is missing.
+    pub fn set_target_vips(&self, pool: &str, target: &str, vips: &[&str]) -> Result<()> {
+        let assigned_vips = vips.iter().map(|vip| (*vip).to_owned()).collect();
+        let vips = Some(VipAllowed {
+            enabled: true,
+            assigned_vips,
+        });
+        let change = TargetChange {
+            vips,
+            ..TargetChange::default()
+        };
+        self.service
+            .model()
+            .update_target(pool, target, change)
+            .map(drop)
+    }
+
+    /// Shows a volume on a target.
+    ///
+    /// # Errors
+    ///
+    /// The target or the volume is missing, the volume is shown already, or the number is taken.
+    pub fn attach(&self, pool: &str, target: &str, volume: &str, lun: u16) -> Result<()> {
+        let new = NewLun {
+            volume: volume.to_owned(),
+            number: lun,
+            mode: "wt".to_owned(),
+            block_size: 512,
+            scsi_id: None,
+        };
+        self.service.model().attach(pool, target, new).map(drop)
+    }
+
+    /// Takes a volume off a target, whoever uses it.
+    ///
+    /// # Errors
+    ///
+    /// The target is missing, or does not show the volume.
+    pub fn detach(&self, pool: &str, target: &str, volume: &str) -> Result<()> {
+        self.service.model().detach(pool, target, volume)
+    }
+}
+
+/// Misfortune.
+impl Appliance {
+    /// Cuts the sessions at one address and refuses new ones there.
+    ///
+    /// # Errors
+    ///
+    /// No VIP has this address.
+    pub fn close_portal(&self, address: IpAddr) -> Result<()> {
+        self.service.data().set_open(address, false)
+    }
+
+    /// Takes connections at one address again.
+    ///
+    /// # Errors
+    ///
+    /// No VIP has this address.
+    pub fn open_portal(&self, address: IpAddr) -> Result<()> {
+        self.service.data().set_open(address, true)
+    }
+
+    /// Lets the next `times` requests of a route go wrong. Several faults of one route come true in
+    /// the order in which they were added; delays add up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownRoute`]: the fault could never come true.
+    pub fn fault(&self, method: &str, route: &str, times: usize, fault: Fault) -> Result<()> {
+        if !crate::rest::is_route(method, route) {
+            return Err(Error::UnknownRoute {
+                method: method.to_owned(),
+                route: route.to_owned(),
+            });
+        }
+        self.service.faults().add(method, route, times, fault);
+        Ok(())
+    }
+
+    /// Forgets the faults that have not come true.
+    pub fn clear_faults(&self) {
+        self.service.faults().clear();
+    }
+
+    /// Closes the REST API at one of its addresses: connections are cut, and new ones refused.
+    ///
+    /// # Errors
+    ///
+    /// It is none of [`rest_addrs`](Self::rest_addrs).
+    pub fn close_rest(&self, address: SocketAddr) -> Result<()> {
+        self.service.set_rest_open(address, false)
+    }
+
+    /// Opens the REST API at one of its addresses again.
+    ///
+    /// # Errors
+    ///
+    /// It is none of [`rest_addrs`](Self::rest_addrs).
+    pub fn open_rest(&self, address: SocketAddr) -> Result<()> {
+        self.service.set_rest_open(address, true)
+    }
+}

@@ -1,0 +1,273 @@
+//! Routes below `/sim`, by which labs and scenarios read the logs and play the administrator.
+//!
+//! They stand outside of the API: another program than the client under test uses them, with the
+//! same password. Bodies and answers are JSON, in the API's envelope.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::appliance::Service;
+use crate::error::Error;
+use crate::model::{NewLun, TargetChange};
+use crate::rest::{Answer, BLOCK_SIZE, Fault, Firmware, Message, Refusal, Strict, is_route};
+
+/// What the paths of all these routes begin with.
+pub(crate) const PREFIX: &str = "/sim/";
+
+type Outcome = Result<Answer, Refusal>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Portal {
+    address: IpAddr,
+    open: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rest {
+    address: SocketAddr,
+    open: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VolumeBody {
+    pool: String,
+    name: String,
+    /// Bytes.
+    size: Option<u64>,
+    scsi_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LunBody {
+    pool: String,
+    target: String,
+    volume: String,
+    lun: Option<u16>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TargetBody {
+    pool: String,
+    target: String,
+    active: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultBody {
+    method: String,
+    route: String,
+    times: usize,
+    #[serde(flatten)]
+    fault: FaultKind,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "fault", rename_all = "snake_case")]
+enum FaultKind {
+    Answer {
+        status: u16,
+        class: String,
+        errno: Option<i64>,
+        message: String,
+    },
+    Delay {
+        seconds: f64,
+    },
+    NoReply,
+    NoData,
+}
+
+/// Answers one control request with a status and a body.
+pub(crate) fn answer(
+    service: &Service,
+    message: &Message,
+    path: &str,
+    local: SocketAddr,
+) -> (u16, String) {
+    match carry_out(service, message, path, local) {
+        Ok(answer) => (answer.status, answer.body()),
+        Err(refusal) => refusal.body(Firmware::Classic, path),
+    }
+}
+
+fn carry_out(service: &Service, message: &Message, path: &str, local: SocketAddr) -> Outcome {
+    let body = &message.body;
+    let what = path.strip_prefix(PREFIX).unwrap_or(path);
+    match (message.method.as_str(), what) {
+        ("GET", "requests") => shown(&service.log().requests()),
+        ("GET", "violations") => shown(&service.log().violations()),
+        ("GET", "commands") => shown(&service.data().commands()),
+        ("GET", "sessions") => shown(&service.model().sessions()),
+        ("DELETE", "requests" | "violations") => {
+            service.log().clear();
+            Ok(Answer::gone())
+        }
+        ("DELETE", "commands") => {
+            service.data().clear_commands();
+            Ok(Answer::gone())
+        }
+        ("POST", "portal") => {
+            let Portal { address, open } = read(body)?;
+            done(service.data().set_open(address, open))
+        }
+        ("POST", "rest") => {
+            let Rest { address, open } = read(body)?;
+            if address == local && !open {
+                return Err(Strict::field("this is the address that you are asking at").into());
+            }
+            done(service.set_rest_open(address, open))
+        }
+        (method, "volume") => volume(service, method, read(body)?),
+        (method, "lun") => lun(service, method, read(body)?),
+        ("PUT", "target") => {
+            let TargetBody {
+                pool,
+                target,
+                active,
+            } = read(body)?;
+            let change = TargetChange {
+                active: Some(active),
+                ..TargetChange::default()
+            };
+            done(
+                service
+                    .model()
+                    .update_target(&pool, &target, change)
+                    .map(drop),
+            )
+        }
+        ("POST", "fault") => fault(service, read(body)?),
+        ("DELETE", "fault") => {
+            service.faults().clear();
+            Ok(Answer::gone())
+        }
+        (method, _) => Err(unknown(method)),
+    }
+}
+
+fn volume(service: &Service, method: &str, body: VolumeBody) -> Outcome {
+    let model = service.model();
+    let VolumeBody {
+        pool,
+        name,
+        size,
+        scsi_id,
+    } = body;
+    match method {
+        "POST" => {
+            let size = size.ok_or_else(|| Strict::field("'size' is missing"))?;
+            let properties = Default::default();
+            let block_size = BLOCK_SIZE;
+            let new = crate::model::NewVolume {
+                name,
+                size,
+                sparse: true,
+                block_size,
+                scsi_id,
+                properties,
+            };
+            done(model.create_volume(&pool, new).map(drop))
+        }
+        "PUT" => {
+            if let Some(size) = size {
+                model.resize_volume(&pool, &name, size)?;
+            }
+            if let Some(scsi_id) = scsi_id {
+                model.set_scsi_id(&pool, &name, &scsi_id)?;
+            }
+            Ok(Answer::gone())
+        }
+        "DELETE" => done(model.delete_volume(&pool, &name)),
+        other => Err(unknown(other)),
+    }
+}
+
+fn lun(service: &Service, method: &str, body: LunBody) -> Outcome {
+    let LunBody {
+        pool,
+        target,
+        volume,
+        lun,
+    } = body;
+    match method {
+        "POST" => {
+            let number = lun.ok_or_else(|| Strict::field("'lun' is missing"))?;
+            let mode = "wt".to_owned();
+            let new = NewLun {
+                volume,
+                number,
+                mode,
+                block_size: 512,
+                scsi_id: None,
+            };
+            done(service.model().attach(&pool, &target, new).map(drop))
+        }
+        "DELETE" => done(service.model().detach(&pool, &target, &volume)),
+        other => Err(unknown(other)),
+    }
+}
+
+fn fault(service: &Service, body: FaultBody) -> Outcome {
+    let FaultBody {
+        method,
+        route,
+        times,
+        fault,
+    } = body;
+    if !is_route(&method, &route) {
+        return Err(Error::UnknownRoute { method, route }.into());
+    }
+    let fault = match fault {
+        FaultKind::Answer {
+            status,
+            class,
+            errno,
+            message,
+        } => Fault::Answer {
+            status,
+            class,
+            errno,
+            message,
+        },
+        FaultKind::Delay { seconds } => Fault::Delay(
+            Duration::try_from_secs_f64(seconds)
+                .map_err(|error| Strict::field(error.to_string()))?,
+        ),
+        FaultKind::NoReply => Fault::NoReply,
+        FaultKind::NoData => Fault::NoData,
+    };
+    service.faults().add(&method, &route, times, fault);
+    Ok(Answer::gone())
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Strict> {
+    serde_json::from_slice(body)
+        .map_err(|error| Strict::new(400, "sim.InvalidBody", error.to_string()))
+}
+
+fn shown<T: serde::Serialize>(entries: &[T]) -> Outcome {
+    Ok(Answer::ok(json!(entries)))
+}
+
+fn done(result: Result<(), Error>) -> Outcome {
+    Ok(result.map(|()| Answer::gone())?)
+}
+
+fn unknown(method: &str) -> Refusal {
+    Strict::new(
+        404,
+        "sim.UnknownRoute",
+        format!("no {method} of this, see the README"),
+    )
+    .into()
+}

@@ -1,0 +1,42 @@
+//! The management side: the appliance's REST API over TLS, and the log of what it was asked.
+
+mod answer;
+mod call;
+mod connection;
+mod faults;
+mod http;
+mod log;
+mod luns;
+mod pool;
+mod routes;
+mod server;
+mod targets;
+mod tls;
+mod users;
+mod volumes;
+
+pub(crate) use answer::{Answer, Refusal, Strict};
+pub(crate) use call::{Call, parameters};
+pub(crate) use connection::{Reply, serve};
+pub use faults::Fault;
+pub(crate) use faults::{Effects, Faults};
+pub(crate) use http::Message;
+pub(crate) use log::Log;
+pub use log::{Request, Violation};
+pub(crate) use routes::{Found, dispatch, find, is_route};
+pub(crate) use server::Server;
+pub(crate) use tls::Identity;
+pub(crate) use volumes::BLOCK_SIZE;
+
+/// Which generation of the appliance's software is simulated: they differ in what they answer and offer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Firmware {
+    /// Names a missing volume in ZFS's words, with status 500 and `errno` 1. The default.
+    #[default]
+    Classic,
+    /// Names a missing volume by status 404 and class `ItemNotFoundError`.
+    Recent,
+    /// Does not know `vip_allowed_portals`, sessions and the global list of LUNs: too old for its clients.
+    Old,
+}

@@ -1,0 +1,176 @@
+//! Answers in the appliance's envelope, and its words for each refusal.
+
+use serde_json::{Value, json};
+
+use super::Firmware;
+use crate::error::Error;
+
+/// What a route answers when it did what it was asked.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) data: Value,
+}
+
+impl Answer {
+    /// 200 with data.
+    pub(crate) fn ok(data: Value) -> Self {
+        Self { status: 200, data }
+    }
+
+    /// 201 with data.
+    pub(crate) fn created(data: Value) -> Self {
+        Self { status: 201, data }
+    }
+
+    /// 204, which has no body.
+    pub(crate) fn gone() -> Self {
+        Self {
+            status: 204,
+            data: Value::Null,
+        }
+    }
+
+    pub(crate) fn body(&self) -> String {
+        match self.status {
+            204 => String::new(),
+            _ => json!({ "data": self.data, "error": null }).to_string(),
+        }
+    }
+}
+
+/// Why a route answers with an error.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The appliance's state forbids it; a client has to expect that.
+    Appliance(Error),
+    /// The client asked something that the API does not have: a mistake of the client.
+    Strict(Strict),
+    /// Known to the API, but not to this appliance's software.
+    TooOld {
+        /// The field.
+        field: &'static str,
+    },
+    /// No such resource on this appliance's software.
+    Unknown,
+    /// Made up by a fault.
+    Fault {
+        status: u16,
+        class: String,
+        errno: Option<i64>,
+        message: String,
+    },
+}
+
+/// A request that the API does not know, or not in this form.
+#[derive(Debug)]
+pub(crate) struct Strict {
+    pub(crate) status: u16,
+    /// Begins with `sim.`: no appliance ever says so.
+    pub(crate) class: &'static str,
+    pub(crate) message: String,
+}
+
+impl Strict {
+    pub(crate) fn new(status: u16, class: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            class,
+            message: message.into(),
+        }
+    }
+
+    /// A field or a value that the route does not take.
+    pub(crate) fn field(message: impl Into<String>) -> Self {
+        Self::new(400, "sim.InvalidField", message)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Appliance(error)
+    }
+}
+
+impl From<Strict> for Refusal {
+    fn from(strict: Strict) -> Self {
+        Self::Strict(strict)
+    }
+}
+
+const NOT_FOUND: &str = "opene.exceptions.ItemNotFoundError";
+const CONFLICT: &str = "opene.exceptions.ItemConflictError";
+const INVALID: &str = "opene.exceptions.ValidationError";
+const ZFS_RESOURCE: &str = "zfslib.zfsapi.resources.ZfsResourceError";
+const ZFS_COMMAND: &str = "zfslib.wrap.zfs.ZfsCmdError";
+
+impl Refusal {
+    /// Status and body. `url` is the address that was asked.
+    pub(crate) fn body(&self, firmware: Firmware, url: &str) -> (u16, String) {
+        let (status, class, errno, message) = match self {
+            Self::Appliance(error) => appliance(error, firmware),
+            Self::Strict(strict) => (strict.status, strict.class, None, strict.message.clone()),
+            Self::TooOld { field } => {
+                let message =
+                    format!("Additional properties are not allowed ('{field}' was unexpected)");
+                (400, INVALID, None, message)
+            }
+            Self::Unknown => (
+                404,
+                "werkzeug.exceptions.NotFound",
+                None,
+                "404 Not Found".to_owned(),
+            ),
+            Self::Fault {
+                status,
+                class,
+                errno,
+                message,
+            } => (*status, class.as_str(), *errno, message.clone()),
+        };
+        let error = json!({ "class": class, "errno": errno, "message": message, "url": url });
+        (status, json!({ "data": null, "error": error }).to_string())
+    }
+}
+
+/// Status, class, errno and message of a refusal.
+fn appliance(error: &Error, firmware: Firmware) -> (u16, &'static str, Option<i64>, String) {
+    let (status, class, errno) = match error {
+        Error::VolumeMissing { pool, volume } if firmware == Firmware::Recent => {
+            let message = format!("Volume {volume} not found in pool {pool}.");
+            return (404, NOT_FOUND, None, message);
+        }
+        Error::VolumeMissing { .. } => (500, ZFS_RESOURCE, Some(1)),
+        Error::VolumeExists { .. } => (500, ZFS_RESOURCE, Some(5)),
+        Error::VolumeBusy { .. } => (500, ZFS_COMMAND, Some(1000)),
+        Error::NoSpace { .. } => (500, "opene.storage.zfs.zfs.ZfsOeError", None),
+        Error::PoolMissing { .. }
+        | Error::TargetMissing { .. }
+        | Error::LunMissing { .. }
+        | Error::UsersMissing { .. }
+        | Error::UserMissing { .. } => (404, NOT_FOUND, None),
+        Error::TargetExists { .. } => (
+            409,
+            "opene.san.target.base.iscsi.target.TargetNameConflictError",
+            None,
+        ),
+        Error::TargetBusy { .. } => (500, "opene.tools.scstadmin.ScstAdminError", Some(16)),
+        Error::VolumeUsed { .. }
+        | Error::LunUsed { .. }
+        | Error::UserExists { .. }
+        | Error::PoolExists { .. }
+        | Error::VipExists { .. } => (409, CONFLICT, None),
+        Error::VipMissing { .. }
+        | Error::InvalidName { .. }
+        | Error::InvalidSize { .. }
+        | Error::InvalidScsiId { .. }
+        | Error::InvalidIqn { .. }
+        | Error::InvalidLun { .. }
+        | Error::InvalidUserName { .. }
+        | Error::InvalidPassword { .. }
+        | Error::UnknownRoute { .. }
+        | Error::UnknownPortal { .. } => (400, INVALID, None),
+        Error::Io { .. } | Error::Socket { .. } => (500, "exceptions.OSError", Some(5)),
+    };
+    (status, class, errno, error.to_string())
+}
