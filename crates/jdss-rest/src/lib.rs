@@ -1,1 +1,54 @@
 //! Typed, blocking client of the Open-E JovianDSS REST API for block volumes.
+//!
+//! It speaks to the appliance over HTTPS and knows nothing of the host it runs
+//! on: names in, names and numbers out.
+//!
+//! * [`Client`] asks one appliance, by several control addresses.
+//! * [`Pool`] has the single calls: volumes, targets, LUNs, sessions, VIPs.
+//! * [`Client::publish`] brings a volume onto a target and says what a host
+//!   needs to find it: target, LUN, portals, SCSI ID, size.
+//! * [`names`] converts ids to the names on the appliance and back.
+//! * [`Error::kind`] says what went wrong, [`Error::is_transient`] whether
+//!   trying again helps.
+//!
+//! Every call takes a deadline and ends by then. What may be repeated is
+//! repeated; what may not is looked at first.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use std::time::{Duration, Instant};
+//! use jdss_rest::{Client, ErrorKind, Tls};
+//!
+//! let client = Client::builder(vec!["10.1.0.11".parse()?])
+//!     .credentials("admin", "secret".to_owned().into())
+//!     .tls(Tls::Insecure)
+//!     .build()?;
+//! let deadline = Instant::now() + Duration::from_secs(20);
+//! match client.pool("Pool-0").info(deadline) {
+//!     Ok(pool) => println!("{} of {} bytes free", pool.available, pool.size),
+//!     Err(error) if error.kind() == ErrorKind::Missing => println!("no such pool"),
+//!     Err(error) => return Err(error.into()),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod client;
+mod decode;
+mod error;
+mod https;
+mod model;
+pub mod names;
+mod path;
+mod pool;
+mod publish;
+pub mod transport;
+
+pub use client::{Builder, Client};
+pub use error::{ApiError, Attempts, Error, ErrorKind, ProtocolReason};
+pub use https::Tls;
+pub use model::{Attachment, Lun, Origin, PoolInfo, Session, Target, Vip, Volume};
+pub use names::{NameError, ScsiId, SnapshotId, TargetGroup, TargetPrefix, VolumeId};
+pub use pool::{NewVolume, Pool};
+pub use publish::{Created, Publish, Published};
+pub use secrecy::SecretString;

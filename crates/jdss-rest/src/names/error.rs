@@ -1,0 +1,55 @@
+/// Why a text is not a valid name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// The text is empty.
+    #[error("{what} is empty; a name is needed")]
+    Empty {
+        /// What was to be named.
+        what: &'static str,
+    },
+    /// The name made from the text is longer than allowed.
+    #[error(
+        "{value:?} makes a name of {len} bytes, at most {max} are allowed; choose a shorter one"
+    )]
+    TooLong {
+        /// The text, shortened.
+        value: String,
+        /// Length of the name, in bytes.
+        len: usize,
+        /// The limit, in bytes.
+        max: usize,
+    },
+    /// The text is shorter than allowed.
+    #[error("{what} {value:?} has {len} characters, at least {min} are needed")]
+    TooShort {
+        /// What was to be named.
+        what: &'static str,
+        /// The text.
+        value: String,
+        /// Length found, in characters.
+        len: usize,
+        /// The limit, in characters.
+        min: usize,
+    },
+    /// A character is not allowed.
+    #[error("{what} {value:?} contains {found:?}; allowed are {allowed}")]
+    BadCharacter {
+        /// What was to be named.
+        what: &'static str,
+        /// The text, shortened.
+        value: String,
+        /// The first offending character.
+        found: char,
+        /// The characters that are allowed.
+        allowed: &'static str,
+    },
+    /// The text cannot be one segment of a request path.
+    #[error("{what} {value:?} cannot be used as the name of a resource")]
+    Reserved {
+        /// What was to be named.
+        what: &'static str,
+        /// The text.
+        value: String,
+    },
+}
