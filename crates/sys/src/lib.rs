@@ -34,6 +34,7 @@ mod wait;
 
 pub use command::{Command, OnTimeout, Output, RunError};
 pub use effects::{Effects, System};
+pub use process::find_process;
 pub use root::Root;
 pub use usage::{Process, Usage, usage};
 pub use wait::poll;

@@ -28,6 +28,13 @@ impl Stat {
     }
 }
 
+impl Stat {
+    /// A process that waits to be collected, or is being removed.
+    fn has_ended(&self) -> bool {
+        matches!(self.state, 'Z' | 'X')
+    }
+}
+
 /// `None` when the process is gone.
 pub(crate) fn stat(root: &Root, pid: u32) -> io::Result<Option<Stat>> {
     let text = root.read(format!("proc/{pid}/stat"))?;
@@ -40,12 +47,39 @@ pub(crate) fn pids(root: &Root) -> io::Result<Vec<u32>> {
     Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
 }
 
+/// The number of a process of this name (at most 15 bytes, as the kernel keeps
+/// it), the lowest one; `None` when there is none. Reads `proc/*/stat`.
+///
+/// # Errors
+///
+/// When `/proc` cannot be read.
+///
+/// # Example
+///
+/// ```
+/// use jdss_sys::{Root, find_process};
+///
+/// assert_eq!(find_process(&Root::host(), "no such process")?, None);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn find_process(root: &Root, name: &str) -> io::Result<Option<u32>> {
+    let mut pids = pids(root)?;
+    pids.sort_unstable();
+    for pid in pids {
+        let stat = stat(root, pid)?;
+        if stat.is_some_and(|stat| stat.name == name && !stat.has_ended()) {
+            return Ok(Some(pid));
+        }
+    }
+    Ok(None)
+}
+
 /// Whether a process of this group is left that has not ended yet.
 pub(crate) fn group_lives(group: u32) -> bool {
     let root = Root::host();
     pids(&root).unwrap_or_default().into_iter().any(|pid| {
         let stat = stat(&root, pid).ok().flatten();
-        stat.is_some_and(|stat| stat.group == group && !matches!(stat.state, 'Z' | 'X'))
+        stat.is_some_and(|stat| stat.group == group && !stat.has_ended())
     })
 }
 
@@ -59,6 +93,15 @@ mod tests {
         let stat = Stat::parse("42 (a) S 1 (b) R 7 8 9 10\n").unwrap();
         assert_eq!((stat.name.as_str(), stat.state), ("a) S 1 (b", 'R'));
         assert_eq!((stat.parent, stat.group), (7, 8));
+    }
+
+    #[test]
+    fn a_process_is_found_by_its_whole_name() {
+        let root = Root::host();
+        let ours = stat(&root, std::process::id()).unwrap().unwrap();
+        assert!(find_process(&root, &ours.name).unwrap().is_some());
+        let part = &ours.name[..ours.name.len() - 1];
+        assert_eq!(find_process(&root, part).unwrap(), None);
     }
 
     #[test]

@@ -92,6 +92,27 @@ impl Root {
         present(&path, std::fs::read_link(&path))
     }
 
+    /// The whole path of a file with all symbolic links resolved; `None` when
+    /// it is gone or a link leads nowhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn resolve(&self, relative: impl AsRef<Path>) -> io::Result<Option<PathBuf>> {
+        let path = self.join(relative);
+        present(&path, std::fs::canonicalize(&path))
+    }
+
+    /// Kind and size of a file, symbolic links followed; `None` when it is gone.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn metadata(&self, relative: impl AsRef<Path>) -> io::Result<Option<std::fs::Metadata>> {
+        let path = self.join(relative);
+        present(&path, std::fs::metadata(&path))
+    }
+
     /// Whether something is there; a symbolic link counts by itself.
     ///
     /// # Errors
@@ -143,6 +164,8 @@ mod tests {
         assert_eq!(root.read_bytes("sys/x").unwrap(), None);
         assert_eq!(root.list("sys").unwrap(), Vec::<String>::new());
         assert_eq!(root.link("sys/x").unwrap(), None);
+        assert_eq!(root.resolve("sys/x").unwrap(), None);
+        assert!(root.metadata("sys/x").unwrap().is_none());
         assert!(!root.exists("sys/x").unwrap());
     }
 
@@ -155,9 +178,13 @@ mod tests {
             crate::Effects::write(&crate::System, &dir.path().join(name), text).unwrap();
         }
         symlink("../a", dir.path().join("c")).unwrap();
+        symlink("a", dir.path().join("d")).unwrap();
         assert_eq!(root.read("/b").unwrap().as_deref(), Some("two"));
         assert_eq!(root.read_bytes("b").unwrap().unwrap(), b" two \n");
-        assert_eq!(root.list("").unwrap(), ["a", "b", "c"]);
+        assert_eq!(root.list("").unwrap(), ["a", "b", "c", "d"]);
+        assert!(root.resolve("d").unwrap().unwrap().ends_with("a"));
+        assert_eq!(root.resolve("c").unwrap(), None);
+        assert_eq!(root.metadata("d").unwrap().unwrap().len(), 3);
         assert_eq!(root.link("c").unwrap(), Some(PathBuf::from("../a")));
         assert!(root.exists("c").unwrap());
     }
