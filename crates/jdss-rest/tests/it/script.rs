@@ -1,0 +1,170 @@
+//! A transport that answers from a script, in the order written.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use jdss_rest::Client;
+use jdss_rest::transport::{Limits, Reply, Request, Transport, TransportError};
+use serde_json::{Value, json};
+
+pub(crate) const POOL: &str = "/pools/Pool-0";
+pub(crate) const TARGETS: &str = "/pools/Pool-0/san/iscsi/targets";
+
+type Answer = Result<Reply, TransportError>;
+
+/// One request that must come, and what it is answered.
+pub(crate) struct Step {
+    request: String,
+    body: Option<Value>,
+    answer: Answer,
+}
+
+/// `"GET /path"` and its answer.
+pub(crate) fn step(request: impl Into<String>, answer: Answer) -> Step {
+    Step {
+        request: request.into(),
+        body: None,
+        answer,
+    }
+}
+
+impl Step {
+    /// Demands this body as well.
+    pub(crate) fn body(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+}
+
+pub(crate) fn reply(status: u16, body: &Value) -> Answer {
+    Ok(Reply {
+        status,
+        body: body.to_string().into_bytes(),
+    })
+}
+
+/// A success with this payload.
+pub(crate) fn ok(data: Value) -> Answer {
+    reply(200, &json!({ "data": data, "error": null }))
+}
+
+/// A failure of this class.
+pub(crate) fn fail(status: u16, class: &str, errno: Option<i64>, message: &str) -> Answer {
+    let error = json!({ "class": class, "errno": errno, "message": message, "url": "https://x" });
+    reply(status, &json!({ "data": null, "error": error }))
+}
+
+pub(crate) fn missing(what: &str) -> Answer {
+    fail(
+        404,
+        "opene.exceptions.ItemNotFoundError",
+        None,
+        &format!("{what} not exists."),
+    )
+}
+
+pub(crate) fn config_race() -> Answer {
+    fail(
+        500,
+        "opene.cfgparser.CfgParserError",
+        Some(13),
+        "cannot lock",
+    )
+}
+
+pub(crate) fn refused() -> Answer {
+    Err(TransportError::Connect {
+        source: std::io::ErrorKind::ConnectionRefused.into(),
+    })
+}
+
+pub(crate) fn no_reply() -> Answer {
+    Err(TransportError::ReplyTimeout {
+        limit: Duration::from_secs(15),
+    })
+}
+
+pub(crate) fn broken() -> Answer {
+    Err(TransportError::Broken {
+        source: std::io::ErrorKind::UnexpectedEof.into(),
+    })
+}
+
+/// Shared by the test and the client.
+#[derive(Clone)]
+pub(crate) struct Script {
+    steps: Arc<Mutex<VecDeque<Step>>>,
+    asked: Arc<Mutex<Vec<SocketAddr>>>,
+}
+
+impl std::fmt::Debug for Script {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Script")
+    }
+}
+
+impl Script {
+    pub(crate) fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+        let steps = Arc::new(Mutex::new(steps.into_iter().collect()));
+        Self {
+            steps,
+            asked: Arc::default(),
+        }
+    }
+
+    /// A client with two addresses that plays the script, without pauses.
+    pub(crate) fn client(&self) -> Client {
+        Client::builder(vec![
+            "192.0.2.1".parse().expect("an address"),
+            "192.0.2.2".parse().expect("an address"),
+        ])
+        .retry_pause(Duration::ZERO)
+        .build_with(self.clone())
+        .expect("two addresses are enough")
+    }
+
+    /// Last part of the addresses asked, in order.
+    pub(crate) fn asked(&self) -> Vec<u8> {
+        let asked = self.asked.lock().expect("not poisoned");
+        asked
+            .iter()
+            .map(|address| match address {
+                SocketAddr::V4(v4) => v4.ip().octets()[3],
+                SocketAddr::V6(_) => panic!("the script has IPv4 only"),
+            })
+            .collect()
+    }
+
+    /// All of it was played.
+    pub(crate) fn assert_done(&self) {
+        let steps = self.steps.lock().expect("not poisoned");
+        let left: Vec<&str> = steps.iter().map(|step| step.request.as_str()).collect();
+        assert!(left.is_empty(), "never asked: {left:?}");
+    }
+}
+
+impl Transport for Script {
+    fn exchange(&self, address: SocketAddr, request: &Request, _: Limits) -> Answer {
+        let came = format!("{} {}", request.method, request.path);
+        let step = self.steps.lock().expect("not poisoned").pop_front();
+        let Some(step) = step else {
+            panic!("the script is over, but {came} came")
+        };
+        assert_eq!(came, step.request);
+        let body: Option<Value> = request
+            .body
+            .as_ref()
+            .map(|body| serde_json::from_str(body).expect("a body is JSON"));
+        if step.body.is_some() {
+            assert_eq!(body, step.body, "body of {came}");
+        }
+        self.asked.lock().expect("not poisoned").push(address);
+        step.answer
+    }
+}
+
+pub(crate) fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
