@@ -25,6 +25,9 @@ pub enum Error {
         #[source]
         source: RunError,
     },
+    /// iscsid does not run, and nothing would start it.
+    #[error("iscsid is not running; start it with `systemctl enable --now iscsid`")]
+    DaemonMissing,
     /// `iscsiadm` cannot reach iscsid.
     #[error("iscsid does not answer iscsiadm ({code}); start it with `systemctl start iscsid`")]
     DaemonDown {

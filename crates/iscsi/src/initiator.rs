@@ -4,7 +4,7 @@ use crate::number::Hctl;
 use crate::record::Records;
 use crate::session::{self, Observed};
 use crate::{Disk, DiskState, Error, Iqn, Lun, Portal, Session, SessionState, disk, iscsiadm};
-use jdss_sys::{Command, Effects, OnTimeout, Root, System, Usage};
+use jdss_sys::{Command, Effects, OnTimeout, Root, RunError, System, Usage};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -59,7 +59,7 @@ impl Initiator {
     ///
     /// [`Error::ToolMissing`], [`Error::Run`].
     pub fn version(&self) -> Result<String, Error> {
-        let command = Command::new("iscsiadm").arg("--version");
+        let command = Command::new(iscsiadm::PROGRAM).arg("--version");
         let limit = Duration::from_secs(10);
         let deadline = Instant::now() + limit;
         let terminate = OnTimeout::Terminate;
@@ -95,6 +95,26 @@ impl Initiator {
         }
         let process = jdss_sys::find_process(&self.root, "iscsid").map_err(Error::read)?;
         Ok(process.is_some())
+    }
+
+    /// Checks that open-iscsi is installed and its daemon there. Runs nothing.
+    ///
+    /// # Errors
+    ///
+    /// * [`Error::ToolMissing`]: install open-iscsi.
+    /// * [`Error::DaemonMissing`]: start iscsid.
+    /// * [`Error::Read`].
+    pub fn check(&self) -> Result<(), Error> {
+        if !jdss_sys::has_program(&self.root, iscsiadm::PROGRAM).map_err(Error::read)? {
+            let program = iscsiadm::PROGRAM.into();
+            return Err(Error::ToolMissing {
+                source: RunError::NotFound { program },
+            });
+        }
+        if !self.iscsid_running()? {
+            return Err(Error::DaemonMissing);
+        }
+        Ok(())
     }
 
     /// All sessions, by number. A session that is being made or torn down is

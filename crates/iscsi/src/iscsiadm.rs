@@ -5,6 +5,9 @@ use jdss_sys::{Command, Effects, OnTimeout, Output, RunError};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+/// The program of open-iscsi.
+pub(crate) const PROGRAM: &str = "iscsiadm";
+
 /// The node database's lock is waited for 30 s. A verb that is killed while it
 /// has the lock leaves it behind for good, so it is left running instead.
 const DATABASE_LIMIT: Duration = Duration::from_secs(40);
@@ -18,7 +21,7 @@ pub(crate) enum Scope {
 
 /// One command about the nodes of `target`.
 pub(crate) fn node(target: &Iqn, scope: Scope) -> Command {
-    let command = Command::new("iscsiadm").args(["-m", "node", "-T", target.as_str()]);
+    let command = Command::new(PROGRAM).args(["-m", "node", "-T", target.as_str()]);
     match scope {
         Scope::Target => command,
         Scope::Portal(portal) => command.arg("-p").arg(portal.to_string()),

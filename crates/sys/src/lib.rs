@@ -27,6 +27,7 @@
 mod command;
 mod effects;
 mod process;
+mod program;
 mod root;
 mod run;
 mod usage;
@@ -35,6 +36,7 @@ mod wait;
 pub use command::{Command, OnTimeout, Output, RunError};
 pub use effects::{Effects, System};
 pub use process::find_process;
+pub use program::has_program;
 pub use root::Root;
 pub use usage::{Process, Usage, usage};
 pub use wait::poll;

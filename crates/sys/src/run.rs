@@ -28,7 +28,7 @@ const STREAM_MAX: u64 = 1 << 20;
 /// How much of the standard error is kept.
 const STDERR_MAX: u64 = 4096;
 /// Added to `PATH`: an unprivileged or cron environment often lacks sbin.
-const SYSTEM_DIRS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+pub(crate) const SYSTEM_DIRS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 
 pub(crate) fn run(
     command: &Command,

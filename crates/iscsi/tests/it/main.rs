@@ -1,0 +1,7 @@
+//! The crate against a small pretend host.
+
+mod disks;
+mod facts;
+mod host;
+mod login;
+mod logout;
