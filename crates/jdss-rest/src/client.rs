@@ -281,10 +281,8 @@ impl Client {
     }
 
     /// Asks each address once, the one that answered last first.
-    #[expect(
-        clippy::type_complexity,
-        reason = "the outer error ends the call, the inner one is to be tried again"
-    )]
+    ///
+    /// The outer error ends the call, the inner one is to be tried again.
     fn round(
         &self,
         call: &Call,

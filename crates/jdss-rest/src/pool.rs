@@ -77,15 +77,19 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As for the methods of [`Pool`].
+    /// * Kind [`Unsupported`](ErrorKind::Unsupported): the appliance is too old for this.
+    /// * Those that all calls have: see [`Pool`].
     pub fn attachments(&self, volume: &str, deadline: Instant) -> Result<Vec<Attachment>, Error> {
         let path = path::where_name("/san/iscsi/luns", volume);
-        let all = self.list(
-            path,
-            Patience::List,
-            format!("attachments of volume {volume}"),
-            deadline,
-        )?;
+        let what = format!("attachments of volume {volume}");
+        let all = match self.list(path, Patience::List, what, deadline) {
+            Err(Error::Api(mut error)) if error.kind == ErrorKind::Missing => {
+                // Nothing in particular was asked for, so it is the question that is unknown.
+                error.kind = ErrorKind::Unsupported;
+                return Err(Error::Api(error));
+            }
+            result => result?,
+        };
         let other = |a: &Attachment| a.volume.as_deref().is_some_and(|name| name != volume);
         Ok(all
             .into_iter()

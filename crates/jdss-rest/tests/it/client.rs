@@ -322,7 +322,7 @@ fn names_are_encoded_and_cannot_lead_elsewhere() {
 
 fn new_volume() -> NewVolume {
     NewVolume {
-        id: "vm-100-disk-0".parse().unwrap(),
+        id: "vm-100-disk-0".parse().expect("an id"),
         size: 32 * 1024 + 1,
         thin: true,
         block_size: 16 * 1024,

@@ -1,5 +1,6 @@
 //! Tests of the public API: on canned answers, and against a simulated appliance.
 
+mod appliance;
 mod client;
 mod names;
 mod publish;
