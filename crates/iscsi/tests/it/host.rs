@@ -38,6 +38,9 @@ pub(crate) enum Hang {
     After,
 }
 
+/// Something that happens to the host meanwhile.
+pub(crate) type Act = fn(&Host);
+
 #[derive(Debug)]
 pub(crate) struct State {
     /// Every command that ran, without `iscsiadm -m node`.
@@ -65,7 +68,7 @@ pub(crate) struct State {
     /// Next session, host and disk.
     pub(crate) next: (u32, u32, u8),
     /// Called before the command with this word in it.
-    pub(crate) before: Option<(&'static str, fn(&Host))>,
+    pub(crate) before: Option<(&'static str, Act)>,
 }
 
 #[derive(Debug)]
