@@ -71,15 +71,20 @@ impl Initiator {
         }
     }
 
-    /// Whether the programs that this crate runs are there. Runs `iscsiadm`
-    /// once; blocks for up to 10 s. Needed before nothing: every call that
-    /// misses `iscsiadm` says so itself.
+    /// Checks that `iscsiadm` is installed. Runs nothing.
     ///
     /// # Errors
     ///
-    /// As [`version`](Self::version).
+    /// * [`Error::ToolMissing`]: install open-iscsi.
+    /// * [`Error::Read`].
     pub fn tools(&self) -> Result<(), Error> {
-        self.version().map(drop)
+        if jdss_sys::has_program(&self.root, iscsiadm::PROGRAM).map_err(Error::read)? {
+            return Ok(());
+        }
+        let program = iscsiadm::PROGRAM.into();
+        Err(Error::ToolMissing {
+            source: RunError::NotFound { program },
+        })
     }
 
     /// Whether iscsid runs, or systemd starts it when asked. Runs nothing.
@@ -97,7 +102,8 @@ impl Initiator {
         Ok(process.is_some())
     }
 
-    /// Checks that open-iscsi is installed and its daemon there. Runs nothing.
+    /// Checks that a login has what it needs: [`tools`](Self::tools), and
+    /// [`iscsid_running`](Self::iscsid_running). Runs nothing.
     ///
     /// # Errors
     ///
@@ -105,12 +111,7 @@ impl Initiator {
     /// * [`Error::DaemonMissing`]: start iscsid.
     /// * [`Error::Read`].
     pub fn check(&self) -> Result<(), Error> {
-        if !jdss_sys::has_program(&self.root, iscsiadm::PROGRAM).map_err(Error::read)? {
-            let program = iscsiadm::PROGRAM.into();
-            return Err(Error::ToolMissing {
-                source: RunError::NotFound { program },
-            });
-        }
+        self.tools()?;
         if !self.iscsid_running()? {
             return Err(Error::DaemonMissing);
         }

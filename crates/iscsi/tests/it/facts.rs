@@ -257,9 +257,24 @@ fn the_version_is_what_the_tool_says() {
         host.initiator().version().unwrap(),
         "iscsiadm version 2.1.8"
     );
-    host.initiator().tools().unwrap();
     host.state().uninstalled = true;
-    let error = host.initiator().tools().unwrap_err();
+    let error = host.initiator().version().unwrap_err();
     assert!(matches!(error, Error::ToolMissing { .. }));
     assert!(error.to_string().contains("open-iscsi"), "{error}");
+}
+
+#[test]
+fn what_a_login_needs_is_checked_without_running_anything() {
+    let host = Host::new();
+    let initiator = host.initiator();
+    assert!(matches!(initiator.tools(), Err(Error::ToolMissing { .. })));
+    assert!(matches!(initiator.check(), Err(Error::ToolMissing { .. })));
+    host.file("usr/sbin/iscsiadm", "");
+    initiator.tools().unwrap();
+    let error = initiator.check().unwrap_err();
+    assert!(matches!(error, Error::DaemonMissing));
+    assert!(error.to_string().contains("systemctl"), "{error}");
+    host.file("proc/174/stat", "174 (iscsid) S 1 174 174 0\n");
+    initiator.check().unwrap();
+    assert_eq!(host.runs(), Vec::<String>::new());
 }
