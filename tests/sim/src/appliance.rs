@@ -2,16 +2,19 @@
 
 mod admin;
 mod builder;
+mod export;
 mod service;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use builder::Builder;
+pub use export::Export;
 pub(crate) use service::Service;
 
-use crate::data::ScsiCommand;
+use crate::iscsi::{CommandCount, CommandKey, ScsiCommand};
 use crate::model::Session;
 use crate::rest::{Request, Violation};
 
@@ -46,7 +49,6 @@ impl fmt::Debug for Appliance {
 
 impl Appliance {
     /// An appliance to be described; see [`Builder`] for what it is like by itself.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -107,6 +109,13 @@ impl Appliance {
     #[must_use]
     pub fn commands(&self) -> Vec<ScsiCommand> {
         self.service.data().commands()
+    }
+
+    /// How many SCSI commands there were, by volume, portal and opcode. Unlike [`commands`](Self::commands), which
+    /// keeps the latest ones only, this is exact.
+    #[must_use]
+    pub fn command_counts(&self) -> BTreeMap<CommandKey, CommandCount> {
+        self.service.data().command_counts()
     }
 
     /// Forgets requests, violations and commands.

@@ -24,14 +24,30 @@ type Outcome = Result<Answer, Refusal>;
 #[serde(deny_unknown_fields)]
 struct Portal {
     address: IpAddr,
-    open: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Open,
+    /// Connections are cut and refused.
+    Closed,
+    /// Connections stay and nothing is answered; iSCSI only.
+    Silent,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rest {
     address: SocketAddr,
-    open: bool,
+    state: State,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sessions {
+    target: String,
 }
 
 #[derive(Deserialize)]
@@ -67,12 +83,11 @@ struct FaultBody {
     method: String,
     route: String,
     times: usize,
-    #[serde(flatten)]
     fault: FaultKind,
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "fault", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum FaultKind {
     Answer {
         status: u16,
@@ -116,16 +131,25 @@ fn carry_out(service: &Service, message: &Message, path: &str, local: SocketAddr
             service.data().clear_commands();
             Ok(Answer::gone())
         }
-        ("POST", "portal") => {
-            let Portal { address, open } = read(body)?;
-            done(service.data().set_open(address, open))
+        ("DELETE", "sessions") => {
+            let Sessions { target } = read(body)?;
+            Ok(Answer::ok(json!(service.data().close_sessions(&target))))
         }
-        ("POST", "rest") => {
-            let Rest { address, open } = read(body)?;
-            if address == local && !open {
-                return Err(Strict::field("this is the address that you are asking at").into());
+        ("PUT", "portal") => {
+            let Portal { address, state } = read(body)?;
+            done(match state {
+                State::Open => service.data().set_open(address, true),
+                State::Closed => service.data().set_open(address, false),
+                State::Silent => service.data().silence(address),
+            })
+        }
+        ("PUT", "rest") => {
+            let Rest { address, state } = read(body)?;
+            if state == State::Silent || address == local && state == State::Closed {
+                let message = "'state' is 'open' or 'closed', and the address that is asked stays";
+                return Err(Strict::field(message).into());
             }
-            done(service.set_rest_open(address, open))
+            done(service.set_rest_open(address, state == State::Open))
         }
         (method, "volume") => volume(service, method, read(body)?),
         (method, "lun") => lun(service, method, read(body)?),

@@ -1,36 +1,37 @@
 //! The data side: iSCSI at every VIP.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use crate::error::{Error, Result};
+use crate::iscsi::{CommandCount, CommandKey, CommandLog, IscsiTarget, ScsiCommand};
 use crate::model::Model;
 use crate::rest::Log;
 
-/// A SCSI command as it came.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct ScsiCommand {}
-
-/// The listeners of the VIPs.
+/// The target and the log of what it was asked.
 #[derive(Debug)]
 pub(crate) struct Data {
-    listeners: Vec<TcpListener>,
+    target: IscsiTarget,
+    log: Arc<CommandLog>,
     addresses: Vec<SocketAddr>,
 }
 
 impl Data {
     pub(crate) fn start(
-        _model: Arc<Model>,
+        model: Arc<Model>,
         listeners: Vec<TcpListener>,
-        _log: &Arc<Log>,
+        file: &Arc<Log>,
     ) -> io::Result<Self> {
         let addresses: io::Result<Vec<_>> = listeners.iter().map(TcpListener::local_addr).collect();
+        let file = Arc::clone(file);
+        let log = Arc::new(CommandLog::new(move |command| {
+            file.line("command", command)
+        }));
         Ok(Self {
-            listeners,
+            target: IscsiTarget::start(model, listeners, Arc::clone(&log))?,
+            log,
             addresses: addresses?,
         })
     }
@@ -41,20 +42,50 @@ impl Data {
     }
 
     pub(crate) fn commands(&self) -> Vec<ScsiCommand> {
-        Vec::new()
+        self.log.commands()
     }
 
-    pub(crate) fn clear_commands(&self) {}
+    pub(crate) fn command_counts(&self) -> BTreeMap<CommandKey, CommandCount> {
+        self.log.counts()
+    }
+
+    pub(crate) fn clear_commands(&self) {
+        self.log.clear();
+    }
 
     /// Cuts the connections of an address and refuses new ones, or takes them again.
-    pub(crate) fn set_open(&self, address: IpAddr, _open: bool) -> Result<()> {
-        if self.addresses.iter().all(|known| known.ip() != address) {
+    pub(crate) fn set_open(&self, address: IpAddr, open: bool) -> Result<()> {
+        let known = match open {
+            false => self.target.close_portal(address),
+            true => {
+                let failed = |source| Error::Socket {
+                    action: "listen at",
+                    address: SocketAddr::new(address, self.port()),
+                    source,
+                };
+                self.target.open_portal(address).map_err(failed)?
+            }
+        };
+        if !known {
             return Err(Error::UnknownPortal { address });
         }
         Ok(())
     }
 
+    /// Answers nothing at an address any more, whatever comes, until [`set_open`](Self::set_open).
+    pub(crate) fn silence(&self, address: IpAddr) -> Result<()> {
+        if !self.target.silence_portal(address) {
+            return Err(Error::UnknownPortal { address });
+        }
+        Ok(())
+    }
+
+    /// Closes all sessions of a target; how many there were.
+    pub(crate) fn close_sessions(&self, target: &str) -> usize {
+        self.target.close_sessions(target)
+    }
+
     pub(crate) fn stop(&self) {
-        let _ = &self.listeners;
+        self.target.stop();
     }
 }

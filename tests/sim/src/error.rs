@@ -39,6 +39,8 @@ pub enum Error {
     InvalidName { name: String },
     #[error("volume size {size} must be a multiple of volume block size {block_size}, and not 0")]
     InvalidSize { size: u64, block_size: u64 },
+    #[error("'{text}' is not a size: a number of bytes, or a number with K, M, G or T")]
+    InvalidSizeText { text: String },
     #[error("'{scsi_id}' is not a SCSI ID: 16 printable characters without blanks are needed")]
     InvalidScsiId { scsi_id: String },
     #[error("Target {target} not exists.")]

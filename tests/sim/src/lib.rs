@@ -4,11 +4,15 @@ mod appliance;
 mod control;
 mod data;
 mod error;
+mod iscsi;
 mod model;
 mod rest;
+mod scsi;
+mod size;
 
-pub use appliance::{Appliance, Builder};
-pub use data::ScsiCommand;
+pub use appliance::{Appliance, Builder, Export};
 pub use error::{Error, Result};
+pub use iscsi::{CommandCount, CommandKey, ScsiCommand};
 pub use model::Session;
 pub use rest::{Fault, Firmware, Request, Violation};
+pub use size::parse_size;

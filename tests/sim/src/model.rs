@@ -159,11 +159,6 @@ impl Model {
         })
     }
 
-    /// The names of all pools.
-    pub(crate) fn pools(&self) -> Vec<String> {
-        self.lock().pools.keys().cloned().collect()
-    }
-
     /// One pool.
     pub(crate) fn pool(&self, name: &str) -> Result<PoolView> {
         let state = self.lock();

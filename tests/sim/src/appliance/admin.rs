@@ -181,6 +181,21 @@ impl Appliance {
         self.service.data().set_open(address, true)
     }
 
+    /// Makes one address dumb: its sessions stay and new connections are accepted, but nothing is answered there until
+    /// [`open_portal`](Self::open_portal).
+    ///
+    /// # Errors
+    ///
+    /// No VIP has this address, or it is closed.
+    pub fn silence_portal(&self, address: IpAddr) -> Result<()> {
+        self.service.data().silence(address)
+    }
+
+    /// Closes all sessions of a target, which may come back at once; how many there were.
+    pub fn close_sessions(&self, target: &str) -> usize {
+        self.service.data().close_sessions(target)
+    }
+
     /// Lets the next `times` requests of a route go wrong. Several faults of one route come true in
     /// the order in which they were added; delays add up.
     ///

@@ -205,11 +205,11 @@ fn bind_rest(addresses: &[String]) -> io::Result<Vec<TcpListener>> {
 }
 
 /// Listens on one port of several addresses; port 0 means one that is free on all of them.
-fn bind_same_port(addresses: &[IpAddr], port: u16) -> io::Result<Vec<TcpListener>> {
+fn bind_same_port(addresses: &[IpAddr], wanted: u16) -> io::Result<Vec<TcpListener>> {
     let mut tries = 0;
     loop {
         let mut bound: Vec<TcpListener> = Vec::new();
-        let mut port = port;
+        let mut port = wanted;
         let mut failed = None;
         for address in addresses {
             match bind(SocketAddr::from((*address, port))) {
@@ -227,17 +227,24 @@ fn bind_same_port(addresses: &[IpAddr], port: u16) -> io::Result<Vec<TcpListener
         match failed {
             None => return Ok(bound),
             Some(error) if error.kind() != io::ErrorKind::AddrInUse => return Err(error),
-            Some(error) if bound.is_empty() || tries == PORT_TRIES => return Err(error),
+            Some(error) if wanted != 0 || tries == PORT_TRIES => return Err(error),
             Some(_) => {}
         }
     }
 }
 
-/// Binds one address; an error says which.
+/// Binds one address; an error says which. A port that was asked for by number stays bound when the
+/// socket no longer listens, one that the kernel chose does not: so a free one is looked up first.
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).map_err(|error| {
+    let failed = |error: io::Error| {
         io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-    })
+    };
+    let mut wanted = address;
+    if address.port() == 0 {
+        let free = TcpListener::bind(address).and_then(|listener| listener.local_addr());
+        wanted.set_port(free.map_err(failed)?.port());
+    }
+    TcpListener::bind(wanted).map_err(failed)
 }
 
 /// A volume as the administrator makes it: thin, with a SCSI ID of its own.

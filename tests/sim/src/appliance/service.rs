@@ -123,7 +123,7 @@ impl Service {
         );
     }
 
-    pub(crate) fn model(&self) -> &Model {
+    pub(crate) fn model(&self) -> &Arc<Model> {
         &self.model
     }
 
@@ -238,13 +238,13 @@ impl Service {
         if let Err(Refusal::Strict(strict)) = &outcome {
             self.violation(&message.method, &message.target, strict);
         }
-        self.pause(effects.delay);
+        let ended = self.pause(effects.delay);
         let (status, body) = match (effects.refusal, outcome) {
             (Some(refusal), _) => refusal.body(self.firmware, &url),
             (None, Ok(answer)) => (answer.status, answer.body()),
             (None, Err(refusal)) => refusal.body(self.firmware, &url),
         };
-        (status, body, route, effects.no_reply)
+        (status, body, route, effects.no_reply || ended)
     }
 
     fn carry_out(
@@ -271,12 +271,12 @@ impl Service {
         dispatch(found.route, &call)
     }
 
-    /// Waits, unless the appliance ends.
-    fn pause(&self, time: Duration) {
+    /// Waits; true at once if the appliance ends.
+    fn pause(&self, time: Duration) -> bool {
         let stopping = self.stopping.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(
-            self.stopped
-                .wait_timeout_while(stopping, time, |stopping| !*stopping),
-        );
+        let waited = self
+            .stopped
+            .wait_timeout_while(stopping, time, |stopping| !*stopping);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }

@@ -163,6 +163,7 @@ fn appliance(error: &Error, firmware: Firmware) -> (u16, &'static str, Option<i6
         Error::VipMissing { .. }
         | Error::InvalidName { .. }
         | Error::InvalidSize { .. }
+        | Error::InvalidSizeText { .. }
         | Error::InvalidScsiId { .. }
         | Error::InvalidIqn { .. }
         | Error::InvalidLun { .. }

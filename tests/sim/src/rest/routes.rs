@@ -150,10 +150,10 @@ pub(crate) fn dispatch(route: &Route, call: &Call<'_>) -> Result<Answer, Refusal
     }
     match (route.body, call.body.is_empty()) {
         (Body::Never, false) => {
-            return Err(Strict::new(400, "sim.InvalidBody", "this call has no body").into());
+            Err(Strict::new(400, "sim.InvalidBody", "this call has no body").into())
         }
         (Body::Always, true) => {
-            return Err(Strict::new(400, "sim.InvalidBody", "this call needs a body").into());
+            Err(Strict::new(400, "sim.InvalidBody", "this call needs a body").into())
         }
         _ => (route.handler)(call),
     }

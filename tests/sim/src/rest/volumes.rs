@@ -10,6 +10,7 @@ use super::answer::{Answer, Refusal, Strict};
 use super::call::Call;
 use super::pool::pages;
 use crate::model::{NewVolume, PROPERTIES, Volume};
+use crate::parse_size;
 
 const BLOCK_SIZES: [(&str, u64); 9] = [
     ("4K", 4 << 10),
@@ -243,40 +244,6 @@ fn block_size(wanted: impl FnMut(&&(&str, u64)) -> bool) -> Result<u64, Strict> 
     found.ok_or_else(|| Strict::field("'blocksize' is one of 4K, 8K, 16K .. 1M, or as many bytes"))
 }
 
-/// Bytes, or a number with K, M, G or T.
-pub(crate) fn bytes(text: &str) -> Result<u64, Strict> {
-    let bad = || {
-        Strict::field(format!(
-            "'{text}' is not a size: bytes, or a number with K, M, G, T"
-        ))
-    };
-    let (digits, shift) = match text.as_bytes().last() {
-        Some(b'K') => (&text[..text.len() - 1], 10),
-        Some(b'M') => (&text[..text.len() - 1], 20),
-        Some(b'G') => (&text[..text.len() - 1], 30),
-        Some(b'T') => (&text[..text.len() - 1], 40),
-        _ => (text, 0),
-    };
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(bad());
-    }
-    let number: u64 = digits.parse().map_err(|_| bad())?;
-    number
-        .checked_mul(1 << shift)
-        .filter(|size| i64::try_from(*size).is_ok())
-        .ok_or_else(bad)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_bytes_or_carry_a_unit() {
-        assert_eq!(bytes("34359738368").unwrap(), 34_359_738_368);
-        assert_eq!(bytes("10G").unwrap(), 10 << 30);
-        for bad in ["", "G", "-1", "+1", "1.5G", "10GB", "1 G", "9999999999T"] {
-            assert!(bytes(bad).is_err(), "{bad}");
-        }
-    }
+fn bytes(text: &str) -> Result<u64, Strict> {
+    parse_size(text).map_err(|error| Strict::field(error.to_string()))
 }

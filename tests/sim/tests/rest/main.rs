@@ -1,0 +1,33 @@
+//! The REST side, asked by a plain client that shares no code with the product's.
+
+mod client;
+mod control;
+mod faults;
+mod luns;
+mod pools;
+mod program;
+mod strict;
+mod targets;
+mod transport;
+mod volumes;
+
+use client::Client;
+use jdss_sim::Appliance;
+
+/// Two pools with two VIPs each, at loopback addresses.
+fn appliance() -> Appliance {
+    let builder = Appliance::builder()
+        .pool("Pool-0")
+        .pool("Pool-1")
+        .vip("Pool-0", "vip2", [127, 0, 0, 2].into())
+        .vip("Pool-0", "vip1", [127, 0, 0, 1].into())
+        .vip("Pool-1", "vip1", [127, 0, 0, 3].into());
+    builder.start().expect("loopback addresses can be bound")
+}
+
+/// An appliance with one client.
+fn pair() -> (Appliance, Client) {
+    let appliance = appliance();
+    let client = Client::new(&appliance);
+    (appliance, client)
+}
