@@ -9,44 +9,17 @@ use std::time::{Duration, Instant};
 use secrecy::SecretString;
 use serde_json::Value;
 
+use crate::call::{Call, Patience};
 use crate::decode::{self, Fault};
 use crate::error::{ApiError, Attempts, Error, ProtocolReason};
 use crate::https::{Credentials, Https, Tls};
 use crate::pool::Pool;
-use crate::transport::{Limits, Reply, Request, Transport, TransportError};
+use crate::transport::{Limits, Reply, Transport, TransportError};
 
 /// Tries of a call that may be repeated, when the appliance fails in a way that passes.
-const TRIES: u32 = 4;
+const TRIES: u32 = 5;
 /// Tries of one address when a connection breaks, which an idle one may do at any time.
 const TRIES_BROKEN: u32 = 2;
-
-/// How long to wait for an answer to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
-    /// 15 s.
-    Quick,
-    /// 60 s: lists of everything.
-    List,
-    /// The rest of the time given: the teardown of a target or volume takes minutes.
-    Delete,
-}
-
-/// One thing to ask.
-#[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) request: Request,
-    pub(crate) patience: Patience,
-    /// "read", "create": goes before the resource in errors.
-    pub(crate) verb: &'static str,
-    /// "volume Pool-0/v_x".
-    pub(crate) resource: String,
-}
-
-impl Call {
-    fn what(&self) -> String {
-        format!("{} {}", self.verb, self.resource)
-    }
-}
 
 /// A client of one appliance.
 ///
@@ -225,7 +198,7 @@ impl Client {
 
     /// The pool of this name. Asks nothing yet.
     #[must_use]
-    pub fn pool(&self, name: &str) -> Pool<'_> {
+    pub fn pool(&self, name: &str) -> Pool {
         Pool::new(self, name)
     }
 
@@ -257,7 +230,7 @@ impl Client {
         let base = self.inner.pause.saturating_mul(1 << round.min(4)) / 2;
         // Half of it by chance, so that nodes that clash do not clash again.
         let pause = base / 2 + base.mul_f64(chance()) / 2;
-        if Instant::now() + pause >= deadline {
+        if soon(pause, deadline) >= deadline {
             return false;
         }
         std::thread::sleep(pause);
@@ -266,7 +239,7 @@ impl Client {
 
     /// One reply from whichever address gives one.
     fn exchange(&self, call: &Call, deadline: Instant) -> Result<(SocketAddr, Reply), Error> {
-        let give_up = deadline.min(Instant::now() + self.inner.outage);
+        let give_up = soon(self.inner.outage, deadline);
         let mut round = 1;
         loop {
             let attempts = match self.round(call, deadline)? {
@@ -299,7 +272,7 @@ impl Client {
             let index = (first + i) % addresses.len();
             if Instant::now() >= deadline {
                 return Err(Error::Deadline {
-                    what: call.what(),
+                    what: call.what.clone(),
                     attempts,
                 });
             }
@@ -312,7 +285,7 @@ impl Client {
                     attempts.0.push((addresses[index], reason));
                 }
                 Err(source) => {
-                    let (address, what) = (addresses[index], call.what());
+                    let (address, what) = (addresses[index], call.what.clone());
                     return Err(Error::LostReply {
                         address,
                         what,
@@ -361,7 +334,7 @@ impl Client {
 }
 
 fn unreachable(call: &Call, attempts: Attempts, deadline: Instant) -> Error {
-    let what = call.what();
+    let what = call.what.clone();
     let untrusted =
         |(_, reason): (_, &TransportError)| matches!(reason, TransportError::Certificate { .. });
     if attempts.iter().any(untrusted) {
@@ -384,8 +357,8 @@ fn connect(fault: Fault, address: SocketAddr, status: u16, call: &Call) -> Error
             kind,
             address,
             method: call.request.method,
-            what: call.what(),
-            resource: call.resource.clone(),
+            what: call.what.clone(),
+            subject: call.subject.clone(),
             status,
             class,
             errno,
@@ -398,10 +371,16 @@ fn connect(fault: Fault, address: SocketAddr, status: u16, call: &Call) -> Error
 fn protocol(reason: ProtocolReason, address: SocketAddr, status: u16, call: &Call) -> Error {
     Error::Protocol {
         address,
-        what: call.what(),
+        what: call.what.clone(),
         status,
         reason,
     }
+}
+
+/// So long from now, but not after `deadline`; no time is too long for the clock.
+fn soon(time: Duration, deadline: Instant) -> Instant {
+    let then = Instant::now().checked_add(time);
+    then.map_or(deadline, |then| then.min(deadline))
 }
 
 /// A number from 0 up to 1, by chance: the seed of the standard hash tables is random.

@@ -318,8 +318,8 @@ pub struct ApiError {
     pub method: Method,
     /// What was to be done.
     pub what: String,
-    /// The thing it was about.
-    pub resource: String,
+    /// The thing it was about; the one that is missing or there already.
+    pub subject: String,
     /// The HTTP status.
     pub status: u16,
     /// The class of the error, as the appliance names it.
@@ -335,14 +335,14 @@ impl fmt::Display for ApiError {
         let Self {
             address,
             what,
-            resource,
+            subject,
             status,
             message,
             ..
         } = self;
         match self.kind {
-            ErrorKind::Missing => write!(f, "{resource} does not exist ({address}: {message})"),
-            ErrorKind::Exists => write!(f, "{resource} exists already ({address}: {message})"),
+            ErrorKind::Missing => write!(f, "{subject} does not exist ({address}: {message})"),
+            ErrorKind::Exists => write!(f, "{subject} exists already ({address}: {message})"),
             ErrorKind::Busy => {
                 write!(
                     f,

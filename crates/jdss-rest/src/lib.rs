@@ -33,6 +33,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod call;
 mod client;
 mod decode;
 mod error;
@@ -42,6 +43,7 @@ pub mod names;
 mod path;
 mod pool;
 mod publish;
+mod targets;
 pub mod transport;
 
 pub use client::{Builder, Client};

@@ -148,7 +148,7 @@ fn a_failure_that_does_not_pass_ends_after_a_few_tries_with_its_own_text() {
             "no such handler",
         )
     };
-    let script = Script::new((0..4).map(|_| get_pool(failure())));
+    let script = Script::new((0..5).map(|_| get_pool(failure())));
     let error = script.client().pool("Pool-0").info(soon()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Transient);
     assert!(error.to_string().contains("no such handler"), "{error}");
@@ -293,7 +293,7 @@ fn a_list_that_came_shortened_is_an_error() {
     let part = json!({ "results": 3, "entries": [{ "name": "vip1", "address": "10.0.0.1" }] });
     let none = || ok(json!({ "results": 3, "entries": [] }));
     let mut steps = vec![step(format!("GET {POOL}/vips"), ok(part))];
-    steps.extend((0..4).map(|_| step(format!("GET {POOL}/vips?page=1"), none())));
+    steps.extend((0..5).map(|_| step(format!("GET {POOL}/vips?page=1"), none())));
     let script = Script::new(steps);
     let error = script.client().pool("Pool-0").vips(soon()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Transient);

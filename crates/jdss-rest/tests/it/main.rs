@@ -2,6 +2,7 @@
 
 mod appliance;
 mod client;
+mod decode;
 mod names;
 mod publish;
 mod script;

@@ -398,7 +398,7 @@ fn a_volume_on_two_targets_is_refused() {
 fn an_attachment_without_its_target_is_asked_for_again_and_never_guessed() {
     let mut part = attached("Pool-0", &name(0), 0);
     part["iscsi_target"] = Value::Null;
-    let script = Script::new((0..6).map(|_| query(json!([part.clone()]))));
+    let script = Script::new((0..8).map(|_| query(json!([part.clone()]))));
     let error = publish(&script).unwrap_err();
     assert!(error.is_transient());
     assert!(!matches!(error.kind(), ErrorKind::Missing), "{error}");
@@ -614,7 +614,7 @@ fn endless_contention_ends_and_is_not_taken_for_absence() {
         vips(),
         attach(&name(0), 0, missing("Target")),
     ];
-    for _ in 1..6 {
+    for _ in 1..8 {
         steps.extend([
             query(json!([])),
             volume(),
@@ -625,7 +625,7 @@ fn endless_contention_ends_and_is_not_taken_for_absence() {
     }
     let error = publish(&Script::new(steps)).unwrap_err();
     assert!(
-        matches!(error, Error::Contended { rounds: 6, .. }),
+        matches!(error, Error::Contended { rounds: 8, .. }),
         "{error}"
     );
     assert_ne!(error.kind(), ErrorKind::Missing);

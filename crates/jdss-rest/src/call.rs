@@ -1,0 +1,124 @@
+//! One call: what to ask, and how to name it when it fails.
+
+use std::cell::Cell;
+use std::time::Instant;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::client::Client;
+use crate::decode::{self, Fault};
+use crate::error::{Error, ProtocolReason};
+use crate::path;
+use crate::transport::{Method, Request};
+
+/// How long to wait for an answer to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// 15 s.
+    Quick,
+    /// 60 s: lists of everything.
+    List,
+    /// The rest of the time given: the teardown of a target or volume takes minutes.
+    Delete,
+}
+
+/// One thing to ask.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) request: Request,
+    pub(crate) patience: Patience,
+    /// What is done: "create target iqn.a:b in pool Pool-0".
+    pub(crate) what: String,
+    /// What is missing when the appliance says so: "pool Pool-0".
+    pub(crate) subject: String,
+}
+
+impl Call {
+    pub(crate) fn new(method: Method, path: String, what: String, subject: String) -> Self {
+        let patience = match method {
+            Method::Delete => Patience::Delete,
+            _ => Patience::Quick,
+        };
+        let request = Request {
+            method,
+            path,
+            body: None,
+        };
+        Self {
+            request,
+            patience,
+            what,
+            subject,
+        }
+    }
+
+    pub(crate) fn body(mut self, body: &Value) -> Self {
+        self.request.body = Some(body.to_string());
+        self
+    }
+
+    pub(crate) fn patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+}
+
+/// Takes any answer that tells of success.
+pub(crate) fn done(_: Value) -> Result<(), Fault> {
+    Ok(())
+}
+
+/// The object that was made, where the answer has it.
+pub(crate) fn maybe<T: DeserializeOwned>(data: Value) -> Result<Option<T>, Fault> {
+    // Not worth a failure: it was made, and one can look at it.
+    Ok(decode::object(data).ok())
+}
+
+impl Client {
+    /// Reads one object.
+    pub(crate) fn get<T: DeserializeOwned>(
+        &self,
+        path: String,
+        subject: String,
+        deadline: Instant,
+    ) -> Result<T, Error> {
+        let call = Call::new(Method::Get, path, format!("read {subject}"), subject);
+        self.call(&call, deadline, decode::object)
+    }
+
+    /// All entries of a list: one call, or one for each page where it comes in pages.
+    pub(crate) fn list<T: DeserializeOwned>(
+        &self,
+        mut call: Call,
+        deadline: Instant,
+    ) -> Result<Vec<T>, Error> {
+        let path = call.request.path.clone();
+        let first = self.call(&call, deadline, decode::page::<T>)?;
+        let mut entries = first.entries;
+        let Some(total) = first.total else {
+            return Ok(entries);
+        };
+        let got = Cell::new(entries.len());
+        let mut number = 1;
+        while (got.get() as u64) < total {
+            call.request.path = path::page(&path, number);
+            let next = self.call(&call, deadline, |data| {
+                let page = decode::page::<T>(data)?;
+                if page.entries.is_empty() {
+                    // Under load lists come back shortened: absent here means nothing.
+                    let reason = ProtocolReason::Partial {
+                        got: got.get(),
+                        of: total,
+                    };
+                    return Err(Fault::Protocol(reason));
+                }
+                Ok(page)
+            })?;
+            entries.extend(next.entries);
+            got.set(entries.len());
+            number += 1;
+        }
+        Ok(entries)
+    }
+}

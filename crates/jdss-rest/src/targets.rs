@@ -1,0 +1,218 @@
+//! The single calls for targets, LUNs and sessions.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::call::{Call, Patience, done, maybe};
+use crate::client::Client;
+use crate::error::{Error, ErrorKind};
+use crate::model::{Attachment, Lun, Session, Target};
+use crate::path;
+use crate::pool::Pool;
+use crate::transport::Method;
+
+impl Client {
+    /// Asks where the volume with this physical name is attached, over all pools: one call.
+    ///
+    /// Volumes of one name can be in several pools.
+    ///
+    /// # Errors
+    ///
+    /// * Kind [`Unsupported`](ErrorKind::Unsupported): the appliance is too old for this.
+    /// * Those that all calls have: see [`Pool`].
+    pub fn attachments(&self, volume: &str, deadline: Instant) -> Result<Vec<Attachment>, Error> {
+        let path = path::where_name("/san/iscsi/luns", volume);
+        let what = format!("list the attachments of volume {volume}");
+        let call = Call::new(
+            Method::Get,
+            path,
+            what,
+            "the global list of LUNs".to_owned(),
+        );
+        let all: Vec<Attachment> = match self.list(call.patience(Patience::List), deadline) {
+            Err(Error::Api(mut error)) if error.kind == ErrorKind::Missing => {
+                // Nothing in particular was asked for, so it is the question that is unknown.
+                error.kind = ErrorKind::Unsupported;
+                return Err(Error::Api(error));
+            }
+            result => result?,
+        };
+        let other = |a: &Attachment| a.volume.as_deref().is_some_and(|name| name != volume);
+        Ok(all
+            .into_iter()
+            .filter(|attachment| !other(attachment))
+            .collect())
+    }
+}
+
+impl Pool {
+    fn target_text(&self, target: &str) -> String {
+        format!("target {target} in {}", self.text())
+    }
+
+    /// Lists the targets of the pool.
+    ///
+    /// # Errors
+    ///
+    /// Kind [`Missing`](ErrorKind::Missing): there is no such pool.
+    pub fn targets(&self, deadline: Instant) -> Result<Vec<Target>, Error> {
+        let what = format!("list the targets of {}", self.text());
+        let path = self.path(&["san", "iscsi", "targets"])?;
+        let call = Call::new(Method::Get, path, what, self.text()).patience(Patience::List);
+        self.client.list(call, deadline)
+    }
+
+    /// Reads a target.
+    ///
+    /// # Errors
+    ///
+    /// Kind [`Missing`](ErrorKind::Missing): the pool has no such target.
+    pub fn target(&self, target: &str, deadline: Instant) -> Result<Target, Error> {
+        let path = self.path(&["san", "iscsi", "targets", target])?;
+        self.client.get(path, self.target_text(target), deadline)
+    }
+
+    /// Creates an active target without CHAP that serves on the VIPs of these names.
+    ///
+    /// # Errors
+    ///
+    /// * Kind [`Exists`](ErrorKind::Exists): the name is taken, in this pool or another.
+    /// * Kind [`Unsupported`](ErrorKind::Unsupported): the appliance is too old.
+    /// * [`Error::LostReply`]: look whether it is there.
+    pub fn create_target(
+        &self,
+        target: &str,
+        vips: &[String],
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let body = json!({
+            "name": target,
+            "active": true,
+            "incoming_users_active": false,
+            "vip_allowed_portals": { "enabled": true, "assigned_vips": vips },
+        });
+        let subject = self.target_text(target);
+        let path = self.path(&["san", "iscsi", "targets"])?;
+        let call = Call::new(Method::Post, path, format!("create {subject}"), subject).body(&body);
+        self.client.call(&call, deadline, done)
+    }
+
+    /// Sets the VIPs on which a target serves. Sessions on a VIP that is left out break.
+    ///
+    /// # Errors
+    ///
+    /// Kind [`Missing`](ErrorKind::Missing): the pool has no such target.
+    pub fn set_target_vips(
+        &self,
+        target: &str,
+        vips: &[String],
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let body = json!({
+            "name": target,
+            "vip_allowed_portals": { "enabled": true, "assigned_vips": vips },
+        });
+        let subject = self.target_text(target);
+        let what = format!("set the VIPs of {subject}");
+        let path = self.path(&["san", "iscsi", "targets", target])?;
+        let call = Call::new(Method::Put, path, what, subject).body(&body);
+        self.client.call(&call, deadline, done)
+    }
+
+    /// Deletes a target, with its LUNs and sessions; false when it was not there.
+    ///
+    /// May take minutes. To remove only what nobody uses, see
+    /// [`delete_target_if_empty`](Client::delete_target_if_empty).
+    ///
+    /// # Errors
+    ///
+    /// As for all methods.
+    pub fn delete_target(&self, target: &str, deadline: Instant) -> Result<bool, Error> {
+        self.remove(
+            &["san", "iscsi", "targets", target],
+            self.target_text(target),
+            deadline,
+        )
+    }
+
+    /// Lists the sessions that initiators of all hosts have with a target.
+    ///
+    /// # Errors
+    ///
+    /// Kind [`Missing`](ErrorKind::Missing): the pool has no such target.
+    pub fn sessions(&self, target: &str, deadline: Instant) -> Result<Vec<Session>, Error> {
+        let subject = self.target_text(target);
+        let what = format!("list the sessions of {subject}");
+        let path = self.path(&["san", "iscsi", "targets", target, "sessions"])?;
+        self.client
+            .list(Call::new(Method::Get, path, what, subject), deadline)
+    }
+
+    /// Lists the LUNs of a target.
+    ///
+    /// # Errors
+    ///
+    /// Kind [`Missing`](ErrorKind::Missing): the pool has no such target.
+    pub fn luns(&self, target: &str, deadline: Instant) -> Result<Vec<Lun>, Error> {
+        let subject = self.target_text(target);
+        let what = format!("list the LUNs of {subject}");
+        let path = self.path(&["san", "iscsi", "targets", target, "luns"])?;
+        self.client
+            .list(Call::new(Method::Get, path, what, subject), deadline)
+    }
+
+    fn lun_text(&self, target: &str, volume: &str) -> String {
+        format!("the LUN of volume {volume} on {}", self.target_text(target))
+    }
+
+    /// Reads the LUN of the volume with this physical name.
+    ///
+    /// # Errors
+    ///
+    /// Kind [`Missing`](ErrorKind::Missing): there is no such target, or the
+    /// volume is not attached to it.
+    pub fn lun(&self, target: &str, volume: &str, deadline: Instant) -> Result<Lun, Error> {
+        let path = self.path(&["san", "iscsi", "targets", target, "luns", volume])?;
+        self.client
+            .get(path, self.lun_text(target, volume), deadline)
+    }
+
+    /// Attaches the volume with this physical name to a target as LUN `lun`.
+    ///
+    /// `None`: done, but the answer does not describe the LUN.
+    ///
+    /// # Errors
+    ///
+    /// * Kind [`Conflict`](ErrorKind::Conflict): the number is taken, or the
+    ///   volume is attached, to this or another target.
+    /// * Kind [`Missing`](ErrorKind::Missing): no such target, or no such volume.
+    /// * [`Error::LostReply`]: look where it is attached.
+    pub fn attach(
+        &self,
+        target: &str,
+        volume: &str,
+        lun: u16,
+        deadline: Instant,
+    ) -> Result<Option<Lun>, Error> {
+        let body = json!({ "name": volume, "lun": lun });
+        let what = format!("attach volume {volume} to {}", self.target_text(target));
+        let subject = format!("{}, or volume {volume},", self.target_text(target));
+        let path = self.path(&["san", "iscsi", "targets", target, "luns"])?;
+        let call = Call::new(Method::Post, path, what, subject).body(&body);
+        self.client.call(&call, deadline, maybe::<Lun>)
+    }
+
+    /// Detaches a volume from a target; false when it was not attached there.
+    ///
+    /// Whoever has a session loses the device at once: ask
+    /// [`sessions`](Self::sessions) first.
+    ///
+    /// # Errors
+    ///
+    /// As for all methods.
+    pub fn detach(&self, target: &str, volume: &str, deadline: Instant) -> Result<bool, Error> {
+        let segments = ["san", "iscsi", "targets", target, "luns", volume];
+        self.remove(&segments, self.lun_text(target, volume), deadline)
+    }
+}
