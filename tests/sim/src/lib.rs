@@ -1,4 +1,7 @@
 //! A simulated JovianDSS appliance: REST over TLS and a real iSCSI target in one process.
+//!
+//! Everything begins with [`Appliance::builder`]. The README has the routes by which the program
+//! `jdss-sim` is asked and disturbed from outside, and what is not simulated.
 
 mod appliance;
 mod control;
@@ -16,3 +19,7 @@ pub use iscsi::{CommandCount, CommandKey, ScsiCommand};
 pub use model::Session;
 pub use rest::{Fault, Firmware, Request, Violation};
 pub use size::parse_size;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -141,10 +141,30 @@ impl Appliance {
     ///
     /// The target or the volume is missing, the volume is shown already, or the number is taken.
     pub fn attach(&self, pool: &str, target: &str, volume: &str, lun: u16) -> Result<()> {
+        self.attach_as(pool, target, volume, lun, "wt")
+    }
+
+    /// Shows a volume on a target to be read only.
+    ///
+    /// # Errors
+    ///
+    /// As with [`attach`](Self::attach).
+    pub fn attach_read_only(&self, pool: &str, target: &str, volume: &str, lun: u16) -> Result<()> {
+        self.attach_as(pool, target, volume, lun, "ro")
+    }
+
+    fn attach_as(
+        &self,
+        pool: &str,
+        target: &str,
+        volume: &str,
+        lun: u16,
+        mode: &str,
+    ) -> Result<()> {
         let new = NewLun {
             volume: volume.to_owned(),
             number: lun,
-            mode: "wt".to_owned(),
+            mode: mode.to_owned(),
             block_size: 512,
             scsi_id: None,
         };

@@ -280,3 +280,84 @@ impl Service {
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use serde_json::{Value, json};
+
+    use crate::Appliance;
+    use crate::model::SessionInfo;
+
+    use super::*;
+
+    const TARGET: &str = "iqn.2025-04.test:a";
+
+    fn ask(service: &Service, method: &str, path: &str) -> (u16, Value) {
+        let message = Message {
+            method: method.to_owned(),
+            target: format!("/api/v4/pools{path}"),
+            authorization: Some(service.authorization.clone()),
+            host: None,
+            body: Vec::new(),
+            keep_alive: true,
+        };
+        match service.answer(&message, service.rest_addrs()[0]) {
+            Reply::Answer(status, body) if body.is_empty() => (status, Value::Null),
+            Reply::Answer(status, body) => (status, serde_json::from_str(&body).expect("JSON")),
+            Reply::Silence => panic!("no fault was set"),
+        }
+    }
+
+    #[test]
+    fn sessions_are_listed_by_target_and_by_pool_and_keep_the_target() {
+        let appliance = Appliance::builder()
+            .pool("Pool-0")
+            .pool("Pool-1")
+            .start()
+            .unwrap();
+        appliance.create_target("Pool-0", TARGET).unwrap();
+        appliance
+            .create_target("Pool-1", "iqn.2025-04.test:b")
+            .unwrap();
+        let service = &appliance.service;
+        let open = |target: &str, ip: u8| {
+            service.model.session_opened(SessionInfo {
+                target: target.to_owned(),
+                initiator: "iqn.1993-08.org.debian:01:aa11bb22cc33".to_owned(),
+                initiator_ip: Ipv4Addr::new(10, 1, 0, ip).into(),
+                portal_ip: Ipv4Addr::LOCALHOST.into(),
+            })
+        };
+        let sids = [open(&TARGET.to_uppercase(), 51), open(TARGET, 52)];
+        open("iqn.2025-04.test:b", 51);
+        let shown = |sid: &str, ip: &str| {
+            json!({
+                "target_name": TARGET, "initiator_name": "iqn.1993-08.org.debian:01:aa11bb22cc33",
+                "ip": ip, "sid": sid, "cid": "0",
+            })
+        };
+        let expected = json!([shown(&sids[0], "10.1.0.51"), shown(&sids[1], "10.1.0.52")]);
+        let targets = "/Pool-0/san/iscsi/targets";
+        for path in [
+            format!("{targets}/sessions"),
+            format!("{targets}/{TARGET}/sessions"),
+        ] {
+            let (status, body) = ask(service, "GET", &path);
+            assert_eq!((status, &body["data"]), (200, &expected), "{path}");
+        }
+        let (status, body) = ask(service, "DELETE", &format!("{targets}/{TARGET}"));
+        let class = "opene.tools.scstadmin.ScstAdminError";
+        assert_eq!((status, &body["error"]["class"]), (500, &json!(class)));
+        for sid in &sids {
+            service.model.session_closed(sid);
+        }
+        let (_, body) = ask(service, "GET", &format!("{targets}/{TARGET}/sessions"));
+        assert_eq!(body["data"], json!([]));
+        assert_eq!(
+            ask(service, "DELETE", &format!("{targets}/{TARGET}")),
+            (204, Value::Null)
+        );
+    }
+}

@@ -6,6 +6,7 @@ mod faults;
 mod luns;
 mod pools;
 mod program;
+mod publish;
 mod strict;
 mod targets;
 mod transport;
