@@ -24,7 +24,9 @@ impl Host {
 
     /// Lets time pass: delayed udev events come nearer, short udev openers end.
     pub fn tick(&self) {
-        self.change(|inner| inner.state.tick());
+        self.change(|inner| {
+            inner.state.tick();
+        });
     }
 
     /// Chooses when new disks are learnt of. Default: [`Udev::AtOnce`].
@@ -71,7 +73,7 @@ impl Host {
     /// Where open-iscsi keeps its database: `etc/iscsi` (the default) or
     /// `var/lib/iscsi`. Records that are there are not moved.
     pub fn set_database(&self, dir: &str) {
-        self.change(|inner| inner.nodes = format!("{dir}/nodes"));
+        self.change(|inner| inner.set_nodes(format!("{dir}/nodes")));
     }
 
     /// A dead process left the lock of the node database: every use fails with 6.
@@ -266,7 +268,7 @@ impl Host {
         });
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut crate::plain::Inner) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut crate::inner::Inner) -> T) -> T {
         let mut inner = self.lock();
         let result = change(&mut inner);
         inner.sync();

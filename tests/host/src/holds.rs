@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::state::{
-    HoldKind, HoldRecord, ISCSID, MULTIPATHD, MapPath, Process, Stacked, State, UDEVD,
+    Disk, Event, HoldKind, HoldRecord, ISCSID, MULTIPATHD, MapPath, Process, Stacked, State, UDEVD,
 };
 use crate::{Daemon, Hold};
 
@@ -151,7 +151,8 @@ impl State {
     }
 
     /// Time passes: delayed events happen, udev workers end.
-    pub(crate) fn tick(&mut self) {
+    /// Says whether anything came of it.
+    pub(crate) fn tick(&mut self) -> bool {
         let mut ended = Vec::new();
         for (id, hold) in &mut self.holds {
             match &mut hold.kind {
@@ -160,18 +161,26 @@ impl State {
                 _ => {}
             }
         }
+        let happened = !ended.is_empty();
         for id in ended {
             self.release(id);
         }
-        let pending: Vec<u32> = self.disks.keys().copied().collect();
-        for index in pending {
-            if let crate::state::Event::Pending(ticks) = self.disks[&index].event {
+        let pending = |disk: &&Arc<Disk>| matches!(disk.event, Event::Pending(_));
+        let pending: Vec<u32> = self
+            .disks
+            .values()
+            .filter(pending)
+            .map(|disk| disk.index)
+            .collect();
+        for index in &pending {
+            if let Event::Pending(ticks) = self.disks[index].event {
                 match ticks.checked_sub(1) {
-                    Some(left) => self.disk_mut(index).event = crate::state::Event::Pending(left),
-                    None => self.disk_appeared(index),
+                    Some(left) => self.disk_mut(*index).event = Event::Pending(left),
+                    None => self.disk_appeared(*index),
                 }
             }
         }
+        happened || !pending.is_empty()
     }
 
     /// Brings what follows from other facts up to date: holders, paths' names,

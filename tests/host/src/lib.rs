@@ -69,6 +69,7 @@ mod counter;
 mod dmsetup;
 mod holds;
 mod identity;
+mod inner;
 mod iscsiadm;
 mod json;
 mod multipathd;
@@ -94,7 +95,7 @@ pub use identity::{HostLun, Login, scst_page83};
 pub use state::{Daemon, Fault, Hold, LastPath, Release, Udev};
 pub use targets::Targets;
 
-use plain::Inner;
+use inner::Inner;
 
 /// A child that ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -242,9 +243,7 @@ impl Host {
         let what = format!("write {} {}", shown.display(), value.trim());
         let mut inner = self.effect(&what).map_err(io::Error::other)?;
         inner.counts.writes += 1;
-        let real = attribute.canonicalize()?;
-        let real = real.strip_prefix(&*self.root).map_err(io::Error::other)?;
-        let result = inner.state.write(&real.to_string_lossy(), value);
+        let result = inner.write(attribute, value);
         inner.sync();
         result
     }
@@ -295,8 +294,9 @@ impl Host {
         let mut inner = self.lock();
         self.counter.step(what)?;
         inner.reload();
-        inner.state.tick();
-        inner.sync();
+        if inner.state.tick() {
+            inner.sync();
+        }
         Ok(inner)
     }
 

@@ -63,20 +63,12 @@ pub(crate) fn session(session: &Session) -> Entries {
     files.dir(&host_dir);
     files.dir(&dir);
     let at = files.class("scsi_host", &format!("host{host}"), &host_dir);
-    let host_values = [
-        ("state", "running"),
-        ("can_queue", "113"),
-        ("proc_name", "iscsi_tcp"),
-        ("host_busy", "0"),
-    ];
+    let host_values = [("state", "running"), ("proc_name", "iscsi_tcp")];
     files.attributes(&at, host_values);
     files.write_only(format!("{at}/scan"));
     let at = files.class("iscsi_host", &format!("host{host}"), &host_dir);
     let initiator = session.initiator.as_str();
-    files.attributes(
-        &at,
-        [("initiatorname", initiator), ("hwaddress", "default")],
-    );
+    files.attributes(&at, [("initiatorname", initiator)]);
 
     let at = files.class("iscsi_session", &format!("session{id}"), &dir);
     let (state, connection) = match session.state {
@@ -94,12 +86,8 @@ pub(crate) fn session(session: &Session) -> Entries {
         ("tpgt", "1"),
         ("state", state),
         ("recovery_tmo", &recovery),
-        ("abort_tmo", "15"),
-        ("lu_reset_tmo", "30"),
-        ("tgt_reset_tmo", "30"),
         ("ifacename", "default"),
         ("initiatorname", initiator),
-        ("creator", "174"),
         ("username", user),
         ("password", secret),
         ("username_in", "(null)"),
@@ -140,9 +128,7 @@ pub(crate) fn disk(disk: &Disk) -> Entries {
         ("vendor", &vendor),
         ("model", &model),
         ("rev", "3110"),
-        ("type", "0"),
         ("timeout", "30"),
-        ("queue_depth", "32"),
     ];
     files.attributes(&dir, values);
     files.bytes(format!("{dir}/vpd_pg80"), &disk.page80);
@@ -224,12 +210,6 @@ pub(crate) fn process(process: &Process) -> Entries {
         process.pid, process.parent, process.pid, process.pid, process.pid
     );
     files.attributes(&dir, [("comm", name.as_str()), ("stat", &stat)]);
-    let status = format!(
-        "Name:\t{name}\nPid:\t{}\nPPid:\t{}",
-        process.pid, process.parent
-    );
-    files.attribute(&dir, "status", &status);
-    files.bytes(format!("{dir}/cmdline"), format!("{name}\0").as_bytes());
     files.dir(&format!("{dir}/fd"));
     let null = Node::Link("/dev/null".to_owned());
     files.0.insert(format!("{dir}/fd/0"), null);

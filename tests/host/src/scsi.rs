@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::state::{Disk, Event, LastPath, SessionState, State, Udev};
+use crate::state::{Disk, Event, LastPath, Session, SessionState, State, Udev};
 use crate::{Daemon, Hold, HostLun, Ran, identity};
 
 fn errno(number: i32) -> io::Error {
@@ -13,36 +13,75 @@ fn errno(number: i32) -> io::Error {
 const EINVAL: i32 = 22;
 const ENOENT: i32 = 2;
 
+/// An attribute that can be written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Attribute {
+    /// `scan` of a SCSI host.
+    Scan(u32),
+    /// `rescan` of a disk.
+    Rescan(u32),
+    /// `delete` of a disk.
+    Delete(u32),
+}
+
 impl State {
-    /// Writes an attribute, given by its real path below the root.
-    ///
-    /// # Panics
-    ///
-    /// For an attribute that the pretend host does not know.
-    pub(crate) fn write(&mut self, attribute: &str, value: &str) -> io::Result<()> {
-        let parts: Vec<&str> = attribute.split('/').collect();
-        match parts[..] {
-            [.., "scsi_host", host, "scan"] => self.scan(host, value),
-            [.., hctl, verb @ ("rescan" | "delete")] => {
-                let disk = self.disks.values().find(|disk| disk.hctl() == hctl);
-                let index = disk.ok_or_else(|| errno(ENOENT))?.index;
-                if value.trim() != "1" {
-                    return Err(errno(EINVAL));
-                }
-                if self.disks[&index].state == "blocked" {
-                    return Err(self.would_hang(&format!("writing {attribute}")));
-                }
-                match verb {
-                    "rescan" => self.rescan(index),
-                    _ => self.remove_disk(index),
-                }
-                Ok(())
+    /// What a path below the root means; `None`: not known, perhaps for a link
+    /// on the way; `Err`: its device is not there.
+    pub(crate) fn attribute(&self, path: &str) -> Option<io::Result<Attribute>> {
+        let parts: Vec<&str> = path.split('/').collect();
+        let by_hctl = |hctl: &str| self.disks.values().find(|disk| disk.hctl() == hctl);
+        let (disk, verb) = match parts[..] {
+            ["sys", "class", "scsi_host", host, "scan"]
+            | ["sys", "devices", "platform", _, "scsi_host", host, "scan"] => {
+                let named = |session: &&Arc<Session>| format!("host{}", session.host) == host;
+                let session = self.sessions.values().find(named);
+                let scan = session.map(|session| Attribute::Scan(session.host));
+                return Some(scan.ok_or_else(|| errno(ENOENT)));
             }
-            _ => panic!("the pretend host does not know how to write {value:?} to {attribute:?}"),
-        }
+            ["sys", "block", name, "device", verb] => {
+                (self.disk_named(name).map(|index| &self.disks[&index]), verb)
+            }
+            [
+                "sys",
+                "class",
+                "scsi_device" | "scsi_disk",
+                hctl,
+                "device",
+                verb,
+            ] => (by_hctl(hctl), verb),
+            ["sys", "devices", "platform", .., hctl, verb] => (by_hctl(hctl), verb),
+            _ => return None,
+        };
+        let attribute = match verb {
+            "rescan" => Attribute::Rescan,
+            "delete" => Attribute::Delete,
+            _ => return None,
+        };
+        let found = disk.map(|disk| attribute(disk.index));
+        Some(found.ok_or_else(|| errno(ENOENT)))
     }
 
-    fn scan(&mut self, host: &str, value: &str) -> io::Result<()> {
+    pub(crate) fn write(&mut self, attribute: Attribute, value: &str) -> io::Result<()> {
+        let (index, verb) = match attribute {
+            Attribute::Scan(host) => return self.scan(host, value),
+            Attribute::Rescan(index) => (index, "rescanning"),
+            Attribute::Delete(index) => (index, "deleting"),
+        };
+        if value.trim() != "1" {
+            return Err(errno(EINVAL));
+        }
+        if self.disks[&index].state == "blocked" {
+            let name = self.disks[&index].name();
+            return Err(self.would_hang(&format!("{verb} {name}")));
+        }
+        match attribute {
+            Attribute::Rescan(_) => self.rescan(index),
+            _ => self.remove_disk(index),
+        }
+        Ok(())
+    }
+
+    fn scan(&mut self, host: u32, value: &str) -> io::Result<()> {
         let (channel, id, lun) = match value.split_whitespace().collect::<Vec<_>>()[..] {
             [channel, id, lun] => (channel, id, lun),
             _ => return Err(errno(EINVAL)),
@@ -55,13 +94,13 @@ impl State {
             lun => Some(lun.parse::<u64>().map_err(|_| errno(EINVAL))?),
         };
         let mut sessions = self.sessions.values();
-        let session = sessions.find(|session| format!("host{}", session.host) == host);
+        let session = sessions.find(|session| session.host == host);
         let session = Arc::clone(session.ok_or_else(|| errno(ENOENT))?);
         match session.state {
             SessionState::LoggedIn => {}
             SessionState::Free => return Ok(()),
             SessionState::Failed => {
-                return Err(self.would_hang(&format!("scanning {host}")));
+                return Err(self.would_hang(&format!("scanning host{host}")));
             }
         }
         self.scan_session(session.id, only);
@@ -154,18 +193,20 @@ impl State {
         if self.disks[&index].state != "running" {
             return;
         }
-        let fresh = self.fresh(&self.disks[&index]);
-        let disk = self.disk_mut(index);
+        let disk = &self.disks[&index];
         let before = disk.size;
-        disk.size = 0;
-        if let Some(lun) = fresh {
-            disk.page83 = lun.page83.clone();
-            disk.page80 = lun.page80();
-            disk.size = lun.size;
+        let now = match self.fresh(disk) {
+            Some(lun) => (lun.page80(), lun.page83, lun.size),
+            None => (disk.page80.clone(), disk.page83.clone(), 0),
+        };
+        if (&disk.page80, &disk.page83, disk.size) != (&now.0, &now.1, now.2) {
+            let disk = self.disk_mut(index);
+            (disk.page80, disk.page83, disk.size) = now;
         }
+        let size = self.disks[&index].size;
         // Only a new size raises an event, and not to or from nothing.
-        if before != disk.size && before != 0 && disk.size != 0 {
-            let old = disk.udev_wwid.clone();
+        if before != size && before != 0 && size != 0 {
+            let old = self.disks[&index].udev_wwid.clone();
             self.udev_sees(index);
             if self.disks[&index].known && self.disks[&index].udev_wwid != old {
                 self.leave_map(index);

@@ -44,7 +44,7 @@ pub enum LastPath {
 }
 
 /// A daemon of the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Daemon {
     /// open-iscsi's.
     Iscsid,

@@ -1,6 +1,6 @@
 //! The state as a directory tree; only what changed is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, symlink};
@@ -49,10 +49,16 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    pub(crate) fn replace(&mut self, old: Entries, new: &Entries) {
+    /// Notes what differs between an object's old files and its new ones.
+    fn replace(&mut self, mut old: Entries, new: &Entries) {
+        for (path, node) in new {
+            if old.get(path) == Some(node) {
+                old.remove(path);
+            } else {
+                self.new.insert(path.clone(), node.clone());
+            }
+        }
         self.old.extend(old);
-        self.new
-            .extend(new.iter().map(|(path, node)| (path.clone(), node.clone())));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -61,14 +67,15 @@ impl Changes {
 }
 
 impl<K: Ord + Clone, T> Shadow<K, T> {
-    /// Renders the objects that are another than last time: objects are never
-    /// changed in place while the shadow shares them.
+    /// Renders the objects that are another than last time (objects are never
+    /// changed in place while the shadow shares them), and says whether any is.
     pub(crate) fn follow(
         &mut self,
         now: &BTreeMap<K, Arc<T>>,
         render: impl Fn(&K, &T) -> Entries,
         changes: &mut Changes,
-    ) {
+    ) -> bool {
+        let mut changed = false;
         let gone: Vec<K> = self
             .0
             .keys()
@@ -77,6 +84,7 @@ impl<K: Ord + Clone, T> Shadow<K, T> {
             .collect();
         for key in gone {
             if let Some((_, old)) = self.0.remove(&key) {
+                changed = true;
                 changes.replace(old, &Entries::new());
             }
         }
@@ -84,17 +92,20 @@ impl<K: Ord + Clone, T> Shadow<K, T> {
             match self.0.get_mut(key) {
                 Some((known, _)) if Arc::ptr_eq(known, object) => {}
                 Some((known, entries)) => {
+                    changed = true;
                     let old = std::mem::replace(entries, render(key, object));
                     *known = Arc::clone(object);
                     changes.replace(old, entries);
                 }
                 None => {
+                    changed = true;
                     let entries = render(key, object);
                     changes.replace(Entries::new(), &entries);
                     self.0.insert(key.clone(), (Arc::clone(object), entries));
                 }
             }
         }
+        changed
     }
 
     /// Notes that a file was changed by somebody else.
@@ -104,6 +115,13 @@ impl<K: Ord + Clone, T> Shadow<K, T> {
             && bytes != content.as_bytes()
         {
             *bytes = content.as_bytes().to_vec();
+        }
+    }
+
+    /// Notes that an object's files were removed by somebody else.
+    pub(crate) fn lost(&mut self, key: &K) {
+        if let Some((_, entries)) = self.0.get_mut(key) {
+            entries.retain(|_, node| *node == Node::Dir);
         }
     }
 
@@ -158,21 +176,38 @@ impl Tree {
             new.iter()
                 .filter(|(path, node)| old.get(*path) != Some(*node))
         };
+        let mut made = HashSet::new();
         for (path, _) in fresh().filter(|(_, node)| **node == Node::Dir) {
-            fs::create_dir_all(self.root.join(path))?;
+            match fs::create_dir(self.root.join(path)) {
+                Ok(()) => made.insert(path.as_str()),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+                Err(error) => return Err(error),
+            };
         }
+        // Nobody looks into a directory made just now; elsewhere a file comes whole.
+        let unseen = |path: &str| {
+            let dir = path.rsplit_once('/');
+            dir.is_some_and(|(dir, _)| made.contains(dir))
+        };
         for (path, node) in fresh() {
             if let Node::File(bytes, mode) = node {
+                let target = self.root.join(path);
+                let place = if unseen(path) { &target } else { &self.scratch };
                 let mut options = fs::OpenOptions::new();
                 options.write(true).create(true).truncate(true).mode(*mode);
-                options.open(&self.scratch)?.write_all(bytes)?;
-                fs::rename(&self.scratch, self.root.join(path))?;
+                options.open(place)?.write_all(bytes)?;
+                if *place != target {
+                    fs::rename(place, &target)?;
+                }
             }
         }
         for (path, node) in fresh() {
             if let Node::Link(text) = node {
-                symlink(text, &self.scratch)?;
-                fs::rename(&self.scratch, self.root.join(path))?;
+                let target = self.root.join(path);
+                if old.contains_key(path) || symlink(text, &target).is_err() {
+                    symlink(text, &self.scratch)?;
+                    fs::rename(&self.scratch, target)?;
+                }
             }
         }
         Ok(())

@@ -256,8 +256,12 @@ fn chap_is_read_from_the_file_that_others_may_have_changed() {
 fn a_record_that_somebody_removed_is_gone() {
     let (host, _) = host();
     node(&host, &format!("-p {P1} -o new"));
-    std::fs::remove_file(host.root().join(record(P1))).unwrap();
+    let remove = || std::fs::remove_file(host.root().join(record(P1))).unwrap();
+    remove();
     assert_eq!(node(&host, "--login").code, 21);
+    assert_eq!(node(&host, &format!("-p {P1} -o new")).code, 0);
+    assert!(exists(&host, &record(P1)));
+    remove();
     assert_eq!(node(&host, &format!("-p {P1} -o new")).code, 0);
     assert!(exists(&host, &record(P1)));
 }
