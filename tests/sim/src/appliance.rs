@@ -77,7 +77,7 @@ impl Appliance {
         self.service.data().port()
     }
 
-    /// The REST requests so far, in the order in which they were answered.
+    /// The REST requests so far (the latest 65536), in the order in which they were answered.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.service.log().requests()

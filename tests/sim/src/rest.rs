@@ -5,7 +5,7 @@ mod call;
 mod connection;
 mod faults;
 mod http;
-mod log;
+pub(crate) mod log;
 mod luns;
 mod pool;
 mod routes;

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::rest::{
     Answer, Call, Effects, Faults, Firmware, Found, Identity, Log, Message, Refusal, Reply,
-    Request, Server, Strict, Violation, dispatch, find, parameters, serve,
+    Request, Server, Strict, Violation, dispatch, find, log, parameters, serve,
 };
 
 /// What a service is made of.
@@ -206,7 +206,7 @@ impl Service {
                 method: message.method.clone(),
                 path: message.target.clone(),
                 route,
-                body: String::from_utf8_lossy(&message.body).into_owned(),
+                body: log::body(&message.body),
                 status,
             });
         }

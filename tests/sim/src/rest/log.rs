@@ -1,5 +1,6 @@
 //! What was asked, in order, and what should not have been asked.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::io::Write;
@@ -8,6 +9,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
+
+/// The latest requests and violations that are kept in memory; the file has all.
+const KEPT: usize = 64 * 1024;
+/// The longest body that is kept whole, in bytes.
+const BODY_KEPT: usize = 16 * 1024;
 
 /// A request that was answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,7 +27,7 @@ pub struct Request {
     pub path: String,
     /// The route that it took, `/pools/{pool}/volumes` for example; `None` if there is no such route.
     pub route: Option<&'static str>,
-    /// As it came; lossy if it is not UTF-8.
+    /// As it came, up to 16 KiB; lossy if it is not UTF-8.
     pub body: String,
     /// What it was answered with (also when the answer was lost by a fault).
     pub status: u16,
@@ -53,8 +59,8 @@ pub(crate) struct Log {
 
 #[derive(Debug, Default)]
 struct Entries {
-    requests: Vec<Request>,
-    violations: Vec<Violation>,
+    requests: VecDeque<Request>,
+    violations: VecDeque<Violation>,
     file: Option<File>,
 }
 
@@ -67,13 +73,13 @@ impl Log {
     pub(crate) fn request(&self, request: Request) {
         let mut entries = self.lock();
         entries.line("request", &request);
-        entries.requests.push(request);
+        keep(&mut entries.requests, request);
     }
 
     pub(crate) fn violation(&self, violation: Violation) {
         let mut entries = self.lock();
         entries.line("violation", &violation);
-        entries.violations.push(violation);
+        keep(&mut entries.violations, violation);
     }
 
     /// Writes one more entry of another kind to the file alone.
@@ -82,11 +88,11 @@ impl Log {
     }
 
     pub(crate) fn requests(&self) -> Vec<Request> {
-        self.lock().requests.clone()
+        self.lock().requests.iter().cloned().collect()
     }
 
     pub(crate) fn violations(&self) -> Vec<Violation> {
-        self.lock().violations.clone()
+        self.lock().violations.iter().cloned().collect()
     }
 
     /// Forgets requests and violations; the file keeps what it has.
@@ -99,6 +105,18 @@ impl Log {
     fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A body as the log keeps it.
+pub(crate) fn body(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(BODY_KEPT)]).into_owned()
+}
+
+fn keep<T>(entries: &mut VecDeque<T>, entry: T) {
+    if entries.len() == KEPT {
+        entries.pop_front();
+    }
+    entries.push_back(entry);
 }
 
 impl Entries {

@@ -331,3 +331,13 @@ fn requests_are_logged_in_order_with_route_body_and_status() {
     assert_eq!(appliance.count("GET", "/pools/{pool}/volumes"), 1);
     assert_eq!(appliance.count("GET", "/pools/{pool}"), 0);
 }
+
+#[test]
+fn a_long_body_is_logged_in_part() {
+    let (appliance, client) = pair();
+    let body = json!({"name": "v_a", "size": "1G", "note": "x".repeat(100_000)});
+    client
+        .call("POST", "/pools/Pool-0/volumes", body.clone())
+        .error(400);
+    assert_eq!(appliance.requests()[0].body, body.to_string()[..16 * 1024]);
+}

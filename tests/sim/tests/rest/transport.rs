@@ -225,6 +225,16 @@ fn an_address_is_closed_and_opened_again_at_the_same_port() {
 }
 
 #[test]
+fn ipv6_addresses_are_served_as_well() {
+    let appliance = Appliance::builder()
+        .pool("Pool-0")
+        .rest("[::1]:0")
+        .start()
+        .unwrap();
+    Client::new(&appliance).send("GET", POOL, "").data(200);
+}
+
+#[test]
 fn another_certificate_is_not_trusted() {
     let (appliance, other) = (appliance(), appliance());
     let mut connection = Client::at(appliance.rest_addr(), &other.ca_pem())
