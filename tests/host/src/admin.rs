@@ -247,6 +247,7 @@ impl Host {
             state.failed_wwids.clear();
             state.boots += 1;
             state.next_session = 1;
+            state.next_seq = 1;
             state.daemons.clear();
             for (daemon, program) in [
                 (Daemon::Iscsid, "iscsid"),

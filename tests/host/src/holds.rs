@@ -106,6 +106,7 @@ impl State {
             name: name.to_owned(),
             uuid: uuid.to_owned(),
             size,
+            seq: self.new_seq(),
             over_dir,
             over: over.to_owned(),
         };

@@ -181,7 +181,7 @@ impl Inner {
     }
 
     pub(crate) fn iscsiadm(&mut self, args: &[&str]) -> Ran {
-        if self.database_locked {
+        if self.database_locked && args != ["--version"] {
             return iscsiadm::database_locked();
         }
         self.reload_records();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::record::{Record, RecordKey};
 use crate::state::{Session, SessionState, State};
-use crate::{Daemon, Login, Ran};
+use crate::{Daemon, Login, Ran, Release};
 
 /// What open-iscsi calls its exit codes.
 fn error_text(code: i32) -> &'static str {
@@ -90,6 +90,13 @@ impl State {
     ///
     /// For arguments that the pretend host does not know.
     pub(crate) fn iscsiadm(&mut self, args: &[&str], nodes: &str) -> Ran {
+        if args == ["--version"] {
+            let version = match self.release {
+                Release::Bookworm => "2.1.8",
+                Release::Trixie => "2.1.11",
+            };
+            return Ran::new(0, &format!("iscsiadm version {version}\n"), "");
+        }
         let Some(request) = parse(args) else {
             crate::unknown("iscsiadm", args);
         };

@@ -33,7 +33,7 @@
 //!   [`hold`](Host::hold) a device.
 //! * **open-iscsi 2.1.8.** `-m node -T IQN [-p PORTAL]` with `-o new`, `-o
 //!   update`, `-o delete`, `--login`, `--logout`; texts and exit codes as
-//!   captured. The record files are the truth: what a program writes into them
+//!   captured; `--version`. The record files are the truth: what a program writes into them
 //!   counts at the next login. A fresh record scans all LUNs at login.
 //! * **udev and multipathd 0.9.4 or 0.11.1** with `find_multipaths strict`,
 //!   `flush_on_last_del no`, `fast_io_fail_tmo 5`: a disk whose WWID is

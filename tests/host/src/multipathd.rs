@@ -68,6 +68,7 @@ impl State {
             name,
             wwid: wwid.to_owned(),
             size: first.size,
+            seq: self.new_seq(),
             suspended: false,
             queueing: true,
             paths: Vec::new(),

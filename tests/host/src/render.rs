@@ -139,7 +139,7 @@ pub(crate) fn disk(disk: &Disk) -> Entries {
     files.class("scsi_disk", &hctl, &dir);
     let block = disk.block_dir();
     files.dir(&format!("{dir}/block"));
-    block_device(&mut files, &block, disk.size, &disk.dev());
+    block_device(&mut files, &block, disk.size, &disk.dev(), disk.seq);
     files.link(&format!("{block}/device"), &dir);
     holders(&mut files, &block, &disk.holders);
     files.link(&format!("sys/block/{name}"), &block);
@@ -147,9 +147,15 @@ pub(crate) fn disk(disk: &Disk) -> Entries {
     files.0
 }
 
-fn block_device(files: &mut Files, dir: &str, size: u64, dev: &str) {
-    let sectors = (size / 512).to_string();
-    files.attributes(dir, [("size", sectors.as_str()), ("dev", dev), ("ro", "0")]);
+fn block_device(files: &mut Files, dir: &str, size: u64, dev: &str, seq: u64) {
+    let (sectors, seq) = ((size / 512).to_string(), seq.to_string());
+    let values = [
+        ("size", sectors.as_str()),
+        ("dev", dev),
+        ("ro", "0"),
+        ("diskseq", &seq),
+    ];
+    files.attributes(dir, values);
     files.dir(&format!("{dir}/holders"));
     files.dir(&format!("{dir}/slaves"));
 }
@@ -161,29 +167,40 @@ fn holders(files: &mut Files, block: &str, holders: &[String]) {
     }
 }
 
-fn dm_device(files: &mut Files, minor: u32, name: &str, uuid: &str, size: u64, suspended: bool) {
+/// What every device-mapper device shows.
+struct Dm<'a> {
+    minor: u32,
+    name: &'a str,
+    uuid: &'a str,
+    size: u64,
+    seq: u64,
+    suspended: bool,
+}
+
+fn dm_device(files: &mut Files, dm: &Dm<'_>) -> String {
+    let Dm { minor, name, .. } = dm;
     let dir = format!("sys/devices/virtual/block/dm-{minor}");
-    block_device(files, &dir, size, &format!("253:{minor}"));
-    let suspended = if suspended { "1" } else { "0" };
-    let values = [("name", name), ("uuid", uuid), ("suspended", suspended)];
+    block_device(files, &dir, dm.size, &format!("253:{minor}"), dm.seq);
+    let suspended = if dm.suspended { "1" } else { "0" };
+    let values = [("name", *name), ("uuid", dm.uuid), ("suspended", suspended)];
     files.attributes(&format!("{dir}/dm"), values);
     files.link(&format!("sys/block/dm-{minor}"), &dir);
     files.bytes(format!("dev/dm-{minor}"), &[]);
     files.link(&format!("dev/mapper/{name}"), &format!("dev/dm-{minor}"));
+    dir
 }
 
 pub(crate) fn map(map: &Map) -> Entries {
     let mut files = Files::new();
-    let uuid = format!("mpath-{}", map.wwid);
-    dm_device(
-        &mut files,
-        map.minor,
-        &map.name,
-        &uuid,
-        map.size,
-        map.suspended,
-    );
-    let dir = format!("sys/devices/virtual/block/dm-{}", map.minor);
+    let dm = Dm {
+        minor: map.minor,
+        name: &map.name,
+        uuid: &format!("mpath-{}", map.wwid),
+        size: map.size,
+        seq: map.seq,
+        suspended: map.suspended,
+    };
+    let dir = dm_device(&mut files, &dm);
     for path in &map.paths {
         files.link(&format!("{dir}/slaves/{}", path.name()), &path.block_dir);
     }
@@ -193,9 +210,15 @@ pub(crate) fn map(map: &Map) -> Entries {
 
 pub(crate) fn stacked(stacked: &Stacked) -> Entries {
     let mut files = Files::new();
-    let (minor, name) = (stacked.minor, &stacked.name);
-    dm_device(&mut files, minor, name, &stacked.uuid, stacked.size, false);
-    let dir = format!("sys/devices/virtual/block/dm-{minor}");
+    let dm = Dm {
+        minor: stacked.minor,
+        name: &stacked.name,
+        uuid: &stacked.uuid,
+        size: stacked.size,
+        seq: stacked.seq,
+        suspended: false,
+    };
+    let dir = dm_device(&mut files, &dm);
     files.link(&format!("{dir}/slaves/{}", stacked.over), &stacked.over_dir);
     files.0
 }

@@ -120,6 +120,7 @@ impl State {
     }
 
     fn add_disk(&mut self, id: u32, lun: &HostLun) {
+        let seq = self.new_seq();
         let session = &self.sessions[&id];
         let by_path = format!(
             "ip-{}-iscsi-{}-lun-{}",
@@ -145,6 +146,7 @@ impl State {
             vendor: lun.vendor.clone(),
             model: lun.model.clone(),
             size: lun.size,
+            seq,
             state: "running",
             udev_wwid: None,
             event: match self.udev {

@@ -138,6 +138,8 @@ pub(crate) struct Disk {
     pub(crate) vendor: String,
     pub(crate) model: String,
     pub(crate) size: u64,
+    /// The kernel's sequence number of block devices: never used twice a boot.
+    pub(crate) seq: u64,
     pub(crate) state: &'static str,
     /// udev's `ID_SERIAL`: none before its first event.
     pub(crate) udev_wwid: Option<String>,
@@ -199,6 +201,7 @@ pub(crate) struct Map {
     pub(crate) name: String,
     pub(crate) wwid: String,
     pub(crate) size: u64,
+    pub(crate) seq: u64,
     pub(crate) suspended: bool,
     pub(crate) queueing: bool,
     pub(crate) paths: Vec<MapPath>,
@@ -227,6 +230,7 @@ pub(crate) struct Stacked {
     pub(crate) name: String,
     pub(crate) uuid: String,
     pub(crate) size: u64,
+    pub(crate) seq: u64,
     pub(crate) over_dir: String,
     pub(crate) over: String,
 }
@@ -310,6 +314,7 @@ pub(crate) struct State {
     pub(crate) next_session: u32,
     pub(crate) next_pid: u32,
     pub(crate) next_hold: u64,
+    pub(crate) next_seq: u64,
     pub(crate) boots: u32,
     pub(crate) sessions: BTreeMap<u32, Arc<Session>>,
     pub(crate) disks: BTreeMap<u32, Arc<Disk>>,
@@ -354,6 +359,7 @@ impl State {
             next_session: 1,
             next_pid: 4001,
             next_hold: 1,
+            next_seq: 1,
             boots: 1,
             sessions: BTreeMap::new(),
             disks: BTreeMap::new(),
@@ -426,6 +432,11 @@ impl State {
     pub(crate) fn free_minor(&self) -> u32 {
         let taken = |minor: &u32| self.maps.contains_key(minor) || self.stacked.contains_key(minor);
         (0..).find(|minor| !taken(minor)).unwrap_or_default()
+    }
+
+    pub(crate) fn new_seq(&mut self) -> u64 {
+        self.next_seq += 1;
+        self.next_seq - 1
     }
 
     /// Holds of a device that is there.

@@ -362,3 +362,12 @@ fn a_closure_of_ones_own_is_asked_with_target_and_portal() {
         19
     );
 }
+
+#[test]
+fn the_version_is_that_of_the_release() {
+    let (host, _) = host();
+    assert_eq!(
+        run(&host, "iscsiadm --version").stdout,
+        "iscsiadm version 2.1.8\n"
+    );
+}

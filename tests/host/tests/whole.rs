@@ -238,3 +238,16 @@ fn the_oracle_follows_the_appliance_and_not_the_cache() {
     targets.unmap(IQN, 0);
     assert!(host.serves("sda").is_empty());
 }
+
+#[test]
+fn a_device_made_anew_under_the_old_name_has_another_sequence_number() {
+    let (host, _) = host();
+    map(&host);
+    let seq = |block: &str| read(&host, &format!("sys/block/{block}/diskseq"));
+    let before = (seq("dm-0"), seq("sda"));
+    host.ask("del map dm-0").unwrap();
+    device(&host, "sda", "delete").unwrap();
+    scan(&host, 0, "0 0 0");
+    assert_ne!(seq("dm-0"), before.0);
+    assert_ne!(seq("sda"), before.1);
+}
