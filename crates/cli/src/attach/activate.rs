@@ -1,0 +1,541 @@
+//! Bringing a volume up.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use jdss_iscsi::{Disk, LoginSettings, Portal, PortalOutcome};
+use jdss_multipath::Enrolment;
+use jdss_state::{Key, Phase, Record, ScsiIdLock, VolumeLock};
+
+use super::convert::{Place, place_of_published};
+use super::paths::split;
+use super::undo::{Change, Journal};
+use super::verify::name_of;
+use super::{Active, Attach, Budget, Connect, Error, Event, MissingPath, Volume, link};
+
+/// How long a disk may take to appear after the scan.
+const DISK_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a map may take to take in all its paths.
+const MAP_PATIENCE: Duration = Duration::from_secs(60);
+
+/// One activation on its way.
+struct Attempt<'a> {
+    volume: &'a Volume,
+    key: &'a Key,
+    lock: &'a VolumeLock,
+    budget: &'a Budget,
+    link: PathBuf,
+    record: Record,
+    journal: Journal,
+    /// Held from when the WWID is known until the end, undoing included.
+    wwid: Option<ScsiIdLock>,
+}
+
+/// Path of the device, portals that are up, portals that are missing.
+type Device = (PathBuf, Vec<String>, Vec<MissingPath>);
+
+impl Attach {
+    /// Brings the volume up and gives its device.
+    ///
+    /// Doing it twice is doing it once: a volume that is up, with all its
+    /// paths proved to be it, costs no call of the appliance and no tool.
+    /// Blocks until the device is there, at most until the end of `budget`.
+    ///
+    /// # Errors
+    ///
+    /// After an error the host is as it was before the call, unless it is
+    /// [`Error::NotUndone`]. The classes, and what to do:
+    ///
+    /// * [`Class::Host`](super::Class::Host): a tool or daemon of this host
+    ///   is missing or not running; nothing was changed anywhere.
+    /// * [`Class::Unreachable`](super::Class::Unreachable),
+    ///   [`Auth`](super::Class::Auth), [`Missing`](super::Class::Missing),
+    ///   [`NoVip`](super::Class::NoVip): the appliance's answer.
+    /// * [`Class::NoPath`](super::Class::NoPath): no portal works.
+    /// * [`Class::Conflict`](super::Class::Conflict): a device on this host
+    ///   is, or is taken for, another volume. Nothing was handed out.
+    /// * [`Class::Timeout`](super::Class::Timeout): `budget` was too short.
+    pub fn activate(
+        &self,
+        volume: &Volume,
+        appliance: &dyn Connect,
+        budget: &Budget,
+    ) -> Result<Active, Error> {
+        let key = Key::new(&volume.storage, &volume.name, None).map_err(Error::State)?;
+        let lock = self
+            .locks
+            .volume(&key, budget.forward())
+            .map_err(Error::State)?;
+        let boot_id = jdss_state::boot_id(&self.root.join("")).map_err(Error::State)?;
+        let link = link::path(&self.root, &key);
+        let before = self.store.load(&key).map_err(Error::State)?;
+        if let Some(record) = &before
+            && record.phase == Phase::Active
+            && record.boot_id == boot_id
+            && let Some(active) = self.judge(record, link.clone(), budget)?
+        {
+            self.tell(Event::AlreadyUp);
+            return Ok(active);
+        }
+
+        self.initiator.check().map_err(Error::Iscsi)?;
+        if volume.multipath {
+            self.multipath.check().map_err(Error::Multipath)?;
+        }
+        let mut attempt = Attempt {
+            volume,
+            key: &key,
+            budget,
+            link,
+            lock: &lock,
+            record: new_record(volume, &key, &boot_id),
+            journal: Journal::default(),
+            wwid: None,
+        };
+        self.bring_up(&mut attempt, appliance)
+            .map_err(|cause| self.give_up(cause, attempt, before))
+    }
+
+    fn save(&self, record: &Record) -> Result<(), Error> {
+        self.store.save(record).map_err(Error::State)?;
+        self.tell(Event::Recorded {
+            phase: record.phase,
+        });
+        Ok(())
+    }
+
+    /// Undoes what this call did; the record tells what could not be undone.
+    fn give_up(&self, cause: Error, attempt: Attempt<'_>, before: Option<Record>) -> Error {
+        let Attempt {
+            key,
+            budget,
+            mut record,
+            journal,
+            wwid,
+            ..
+        } = attempt;
+        let mut undo = self.unwind(journal, wwid.as_ref(), budget);
+        let kept = if undo.is_empty() {
+            match before {
+                Some(before) => self.store.save(&before),
+                None => self.store.remove(key).map(|_| ()),
+            }
+        } else {
+            record.phase = Phase::Deactivating;
+            self.store.save(&record)
+        };
+        if let Err(error) = kept {
+            undo.push(Error::State(error));
+        }
+        drop(wwid);
+        if undo.is_empty() {
+            cause
+        } else {
+            Error::NotUndone {
+                cause: Box::new(cause),
+                undo,
+            }
+        }
+    }
+
+    /// From the appliance to the device, its link and its record.
+    fn bring_up(
+        &self,
+        attempt: &mut Attempt<'_>,
+        appliance: &dyn Connect,
+    ) -> Result<Active, Error> {
+        let (volume, budget) = (attempt.volume, attempt.budget);
+        self.save(&attempt.record)?;
+        let place = self.publish(attempt, appliance)?;
+        let wwid = attempt
+            .lock
+            .scsi_id(place.wwid.as_str(), budget.forward())
+            .map_err(Error::State)?;
+        attempt.wwid = Some(wwid);
+        self.settle(attempt.key, &attempt.record.boot_id, &place, budget)?;
+        if volume.multipath {
+            self.enrol(attempt, &place)?;
+        }
+        let place = self.log_in(attempt, place)?;
+        self.find_disks(attempt, &place)?;
+        let (path, up, missing) = if volume.multipath {
+            self.map_device(attempt, &place)?
+        } else {
+            self.single_device(attempt, &place)?
+        };
+        self.hand_out(attempt, &path)?;
+        for MissingPath { portal, reason } in &missing {
+            self.note(format!("degraded: {portal}: {reason}"));
+        }
+        Ok(Active {
+            path,
+            link: attempt.link.clone(),
+            wwid: place.wwid.to_string(),
+            size: place.size,
+            up,
+            missing,
+            changed: true,
+        })
+    }
+
+    /// Asks the appliance to export the volume; the record gets the answer.
+    fn publish(&self, attempt: &mut Attempt<'_>, appliance: &dyn Connect) -> Result<Place, Error> {
+        let Attempt {
+            volume,
+            budget,
+            record,
+            ..
+        } = attempt;
+        budget.step("asking the appliance")?;
+        let published = appliance
+            .connect()?
+            .publish(&publish_request(volume), budget.forward())
+            .map_err(|e| Error::Appliance(Box::new(e)))?;
+        let place = place_of_published(&published, volume.data_port)?;
+        record.target = Some(place.target.to_string());
+        record.lun = Some(place.lun.get());
+        record.scsi_id = Some(place.wwid.to_string());
+        record.size = Some(place.size);
+        record.portals = place.portals.iter().map(Portal::to_string).collect();
+        self.save(record)?;
+        self.tell(Event::Published {
+            target: place.target.to_string(),
+            lun: place.lun.get(),
+            wwid: place.wwid.to_string(),
+            size: place.size,
+        });
+        Ok(place)
+    }
+
+    /// Puts the WWID into multipath's list, before anything of the volume is
+    /// seen on this host, so that nobody but multipathd takes its first path.
+    fn enrol(&self, attempt: &mut Attempt<'_>, place: &Place) -> Result<(), Error> {
+        attempt.budget.step("enrolling the WWID")?;
+        let enrolment = self
+            .multipath
+            .enrol(&place.wwid, attempt.budget.forward())
+            .map_err(Error::Multipath)?;
+        let added = enrolment == Enrolment::Added;
+        if added {
+            attempt.journal.add(Change::Enrolled(place.wwid.clone()));
+        }
+        self.tell(Event::Enrolled {
+            wwid: place.wwid.to_string(),
+            added,
+        });
+        Ok(())
+    }
+
+    /// Sessions to the portals that lack one. With a single path, to the first
+    /// portal that works; the others become spares in the record.
+    fn log_in(&self, attempt: &mut Attempt<'_>, place: Place) -> Result<Place, Error> {
+        let Attempt {
+            volume,
+            budget,
+            record,
+            journal,
+            wwid,
+            ..
+        } = attempt;
+        let _target = wwid
+            .as_ref()
+            .map(|lock| lock.target(place.target.as_str(), budget.forward()))
+            .transpose()
+            .map_err(Error::State)?;
+        let settings = if volume.multipath {
+            LoginSettings::default()
+        } else {
+            LoginSettings::single_path()
+        };
+        let all: Vec<&[Portal]> = if volume.multipath {
+            vec![&place.portals]
+        } else {
+            place.portals.chunks(1).collect()
+        };
+        let mut down = Vec::new();
+        for portals in all {
+            budget.step("logging in")?;
+            let outcomes = self
+                .initiator
+                .login(&place.target, portals, &settings, budget.forward())
+                .map_err(Error::Iscsi)?;
+            let up = self.note_logins(&place, &outcomes, journal, &mut down);
+            if up.is_empty() {
+                continue;
+            }
+            if volume.multipath {
+                return Ok(place);
+            }
+            let spares = place.portals.iter().filter(|p| !up.contains(p));
+            record.spare_portals = spares.map(Portal::to_string).collect();
+            record.portals = up.iter().map(Portal::to_string).collect();
+            self.save(record)?;
+            return Ok(Place {
+                portals: up,
+                ..place
+            });
+        }
+        Err(Error::NoSession {
+            target: place.target,
+            portals: down,
+        })
+    }
+
+    fn note_logins(
+        &self,
+        place: &Place,
+        outcomes: &[PortalOutcome],
+        journal: &mut Journal,
+        down: &mut Vec<(Portal, String)>,
+    ) -> Vec<Portal> {
+        let (mut up, mut new) = (Vec::new(), Vec::new());
+        for outcome in outcomes {
+            let portal = outcome.portal;
+            match &outcome.result {
+                Ok((_, made)) => {
+                    up.push(portal);
+                    if *made {
+                        new.push(portal);
+                    }
+                    self.tell(Event::LoggedIn {
+                        portal: portal.to_string(),
+                        new: *made,
+                    });
+                }
+                Err(reason) => {
+                    // Its node record, made just now, goes with the undoing.
+                    new.push(portal);
+                    down.push((portal, reason.to_string()));
+                    self.tell(Event::PortalDown {
+                        portal: portal.to_string(),
+                        reason: reason.to_string(),
+                    });
+                }
+            }
+        }
+        if !new.is_empty() {
+            journal.add(Change::LoggedIn {
+                target: place.target.clone(),
+                portals: new,
+            });
+        }
+        up
+    }
+
+    /// Scans our LUN on each session, waits for its disk and lets it prove
+    /// that it is the volume.
+    fn find_disks(&self, attempt: &mut Attempt<'_>, place: &Place) -> Result<(), Error> {
+        let Attempt {
+            budget, journal, ..
+        } = attempt;
+        let mut failed = Vec::new();
+        let mut found = 0;
+        let mut asked = false;
+        for path in self.paths(place)? {
+            budget.step("looking for the disks")?;
+            let Some(session) = path.session.as_ref().filter(|s| s.is_up()) else {
+                failed.push((path.portal, path.reason()));
+                continue;
+            };
+            let new = path.disk.is_none();
+            let disk = match path.disk {
+                Some(disk) => disk,
+                None => {
+                    self.initiator
+                        .scan(session, place.lun)
+                        .map_err(Error::Iscsi)?;
+                    let deadline = budget.forward().min(Instant::now() + DISK_PATIENCE);
+                    let disk = self
+                        .initiator
+                        .wait_disk(session, place.lun, deadline)
+                        .map_err(Error::Iscsi)?;
+                    let Some(disk) = disk else {
+                        failed.push((path.portal, "the LUN has no disk after the scan".into()));
+                        continue;
+                    };
+                    journal.add(Change::Disk(disk.name.clone()));
+                    disk
+                }
+            };
+            self.prove(place, &disk)?;
+            if new && !asked {
+                self.ask_scsi_id(place, &disk, budget)?;
+                asked = true;
+            }
+            found += 1;
+            self.tell(Event::Disk {
+                disk: disk.name,
+                portal: path.portal.to_string(),
+            });
+        }
+        if found == 0 {
+            return Err(Error::NoDisk {
+                target: place.target.clone(),
+                lun: place.lun,
+                portals: failed,
+            });
+        }
+        Ok(())
+    }
+
+    /// The disk answers, fresh, with our ID and the appliance's size.
+    fn prove(&self, place: &Place, disk: &Disk) -> Result<(), Error> {
+        let found = self.fresh_identity(disk)?;
+        if found.as_ref() != Some(&place.wwid) {
+            return Err(self.identity_error(place, disk, name_of(found.as_ref())));
+        }
+        // Read again: the rescan may have changed it.
+        let size = self
+            .initiator
+            .disk_by_name(&disk.name)
+            .map_err(Error::Iscsi)?
+            .map_or(0, |disk| disk.size);
+        if size != place.size {
+            return Err(Error::Size {
+                device: disk.path().display().to_string(),
+                found: size,
+                wanted: place.size,
+            });
+        }
+        Ok(())
+    }
+
+    /// The host's own word for the identity, once an activation.
+    fn ask_scsi_id(&self, place: &Place, disk: &Disk, budget: &Budget) -> Result<(), Error> {
+        let wwid = self
+            .multipath
+            .scsi_id(&disk.path(), budget.forward())
+            .map_err(Error::Multipath)?;
+        if wwid != place.wwid {
+            return Err(self.identity_error(place, disk, wwid.to_string()));
+        }
+        self.tell(Event::ScsiId {
+            disk: disk.name.clone(),
+            wwid: wwid.to_string(),
+        });
+        Ok(())
+    }
+
+    fn identity_error(&self, place: &Place, disk: &Disk, found: String) -> Error {
+        Error::Identity {
+            disk: disk.name.clone(),
+            target: place.target.clone(),
+            lun: place.lun,
+            found,
+            wanted: place.wwid.clone(),
+        }
+    }
+
+    /// The link, then the record: from here on the volume is up.
+    fn hand_out(&self, attempt: &mut Attempt<'_>, path: &Path) -> Result<(), Error> {
+        let Attempt {
+            budget,
+            link,
+            record,
+            journal,
+            ..
+        } = attempt;
+        budget.step("handing the device out")?;
+        link::set(link, path).map_err(|source| Error::Link {
+            link: link.clone(),
+            source,
+        })?;
+        journal.add(Change::Link(link.clone()));
+        self.tell(Event::Linked {
+            link: self.shown(link),
+        });
+        record.mapper_path = Some(path.display().to_string());
+        record.phase = Phase::Active;
+        self.save(record)
+    }
+
+    /// The map, proved to be the volume and nothing but it.
+    fn map_device(&self, attempt: &mut Attempt<'_>, place: &Place) -> Result<Device, Error> {
+        let Attempt {
+            budget, journal, ..
+        } = attempt;
+        budget.step("waiting for the map")?;
+        let paths = self.paths(place)?;
+        let disks: Vec<&str> = paths
+            .iter()
+            .filter_map(|p| p.up())
+            .map(|d| d.name.as_str())
+            .collect();
+        if self
+            .multipath
+            .map(&place.wwid)
+            .map_err(Error::Multipath)?
+            .is_none()
+        {
+            journal.add(Change::Map(place.wwid.clone()));
+        }
+        let deadline = budget.forward().min(Instant::now() + MAP_PATIENCE);
+        let map = self
+            .multipath
+            .wait_map(&place.wwid, &disks, deadline)
+            .map_err(Error::Multipath)?;
+        self.verify_map(place, &map, &paths)?;
+        let states = self.multipath.paths(&map).map_err(Error::Multipath)?;
+        let active = states.iter().filter(|p| p.active).count();
+        if active == 0 {
+            return Err(Error::NoActivePath {
+                map: map.name,
+                paths: states
+                    .iter()
+                    .map(|p| format!("{} failed", p.device_number))
+                    .collect(),
+            });
+        }
+        self.tell(Event::Map {
+            path: map.path().display().to_string(),
+            active,
+        });
+        let (up, missing) = split(&paths, Some(&map.disks));
+        Ok((map.path(), up, missing))
+    }
+
+    /// The disk of the one session, by udev's name for its ID.
+    fn single_device(&self, attempt: &Attempt<'_>, place: &Place) -> Result<Device, Error> {
+        let budget = attempt.budget;
+        let paths = self.paths(place)?;
+        let by_id = self.by_id(&place.wwid);
+        let Some((path, disk)) = paths.iter().find_map(|p| Some((p, p.up()?))) else {
+            return Err(Error::NoDisk {
+                target: place.target.clone(),
+                lun: place.lun,
+                portals: paths.iter().map(|p| (p.portal, p.reason())).collect(),
+            });
+        };
+        let deadline = budget.forward().min(Instant::now() + DISK_PATIENCE);
+        let linked = jdss_sys::poll(deadline, || {
+            self.refuse_map(disk)?;
+            Ok::<_, Error>(self.leads_to(&by_id, disk).then_some(()))
+        })?;
+        if linked.is_none() {
+            return Err(Error::NoById {
+                link: by_id,
+                disk: disk.name.clone(),
+            });
+        }
+        Ok((by_id, vec![path.portal.to_string()], Vec::new()))
+    }
+}
+
+fn publish_request(volume: &Volume) -> jdss_rest::Publish {
+    jdss_rest::Publish {
+        pool: volume.pool.clone(),
+        volume: volume.id.clone(),
+        target_prefix: volume.target_prefix.clone(),
+        group: volume.group.clone(),
+        luns_per_target: volume.luns_per_target,
+        data_addresses: volume.data_addresses.clone(),
+    }
+}
+
+fn new_record(volume: &Volume, key: &Key, boot_id: &str) -> Record {
+    let mut record = Record::new(key.clone(), boot_id);
+    record.multipath = volume.multipath;
+    record.pool = Some(volume.pool.clone());
+    record.physical_name = Some(volume.id.physical_name());
+    record
+}

@@ -1,0 +1,7 @@
+//! The command `jdss`; see [`jdss::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    jdss::cli::main()
+}

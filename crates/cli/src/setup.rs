@@ -1,0 +1,174 @@
+//! From the configuration to what the engine wants.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jdss_rest::{Client, NameError, TargetGroup, Tls};
+
+use crate::attach::{Connect, Error, Volume};
+use crate::config::{ConfigError, StorageConfig, passwords};
+
+/// The certificate authorities that this host trusts, as Debian keeps them.
+const HOST_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// How long an appliance may be away: a pool that moves to the other head
+/// takes its addresses along, which lasts up to two minutes.
+const OUTAGE: Duration = Duration::from_secs(120);
+
+/// Why a configured storage cannot be used for a volume.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// The configuration lacks something.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A name cannot be used on the appliance.
+    #[error("{what} `{value}` cannot be used")]
+    Name {
+        /// What it is.
+        what: &'static str,
+        /// What was found.
+        value: String,
+        /// What is allowed.
+        #[source]
+        source: NameError,
+    },
+    /// The storage wants CHAP, which this release does not speak.
+    #[error(
+        "storage {storage} has `chap_enabled 1`, and this release cannot log in with CHAP yet; \
+         it does not log in without it either"
+    )]
+    Chap {
+        /// The storage.
+        storage: String,
+    },
+}
+
+/// The volume `name` of a storage, as the engine wants it.
+///
+/// # Errors
+///
+/// * [`SetupError::Config`]: the pool is missing in the configuration.
+/// * [`SetupError::Name`]: the volume or the target prefix has a name that the
+///   appliance cannot have.
+/// * [`SetupError::Chap`]: the storage wants CHAP.
+pub fn volume(storage: &StorageConfig, name: &str) -> Result<Volume, SetupError> {
+    if storage.chap_enabled {
+        return Err(SetupError::Chap {
+            storage: storage.id.clone(),
+        });
+    }
+    let named = |what, value: &str| {
+        let value = value.to_owned();
+        move |source| SetupError::Name {
+            what,
+            value,
+            source,
+        }
+    };
+    // A cluster's volumes carry its prefix on the appliance, and there alone.
+    let id = match &storage.cluster_prefix {
+        Some(prefix) => format!("{prefix}_{name}"),
+        None => name.to_owned(),
+    };
+    if name.is_empty() {
+        return Err(named("volume name", name)(NameError::Empty {
+            what: "the volume name",
+        }));
+    }
+    Ok(Volume {
+        storage: storage.id.clone(),
+        name: name.to_owned(),
+        id: id.parse().map_err(named("volume name", name))?,
+        pool: storage.pool()?.to_owned(),
+        target_prefix: storage
+            .target_prefix
+            .parse()
+            .map_err(named("target_prefix", &storage.target_prefix))?,
+        group: TargetGroup::of(name).map_err(named("volume name", name))?,
+        luns_per_target: storage.luns_per_target,
+        data_addresses: storage.data_addresses.clone(),
+        data_port: storage.data_port,
+        multipath: storage.multipath,
+    })
+}
+
+/// The appliance of a storage: a client is made, and the password read, only
+/// when it is asked for one.
+#[derive(Debug)]
+pub struct Appliance<'a> {
+    storage: &'a StorageConfig,
+    password_file: Option<PathBuf>,
+}
+
+impl<'a> Appliance<'a> {
+    /// The appliance of `storage`; its password in the usual place, unless a
+    /// file is given.
+    #[must_use]
+    pub fn new(storage: &'a StorageConfig, password_file: Option<&Path>) -> Self {
+        Self {
+            storage,
+            password_file: password_file.map(Path::to_owned),
+        }
+    }
+}
+
+impl Connect for Appliance<'_> {
+    fn connect(&self) -> Result<Client, Error> {
+        let storage = self.storage;
+        let passwords = passwords(self.password_file.as_deref(), &storage.id)
+            .map_err(|e| Error::Setup(Box::new(e)))?;
+        let tls = match (storage.ssl_cert_verify, Path::new(HOST_CA).exists()) {
+            (false, _) => Tls::Insecure,
+            (true, true) => Tls::CaFile(HOST_CA.into()),
+            (true, false) => Tls::WebPki,
+        };
+        Client::builder(storage.control_addresses.clone())
+            .port(storage.control_port)
+            .credentials(&storage.user_name, passwords.user)
+            .tls(tls)
+            .outage(OUTAGE)
+            .build()
+            .map_err(|e| Error::Setup(Box::new(e)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn storage(more: &str) -> StorageConfig {
+        let text = format!(
+            "joviandss: jovian\n\tpool_name Pool-0\n\tuser_name admin\n\tdata_addresses 10.1.0.11\n{more}"
+        );
+        Config::parse(Path::new("storage.cfg"), &text)
+            .storage("jovian")
+            .unwrap()
+            .clone()
+    }
+
+    #[test]
+    fn a_cluster_prefix_is_part_of_the_name_on_the_appliance_alone() {
+        let volume = volume(&storage("\tcluster_prefix pveA\n"), "vm-100-disk-0").unwrap();
+        assert_eq!(volume.id.physical_name(), "v_pveA_vm-100-disk-0");
+        assert_eq!(volume.name, "vm-100-disk-0");
+        assert_eq!(volume.group.as_str(), "vm-100");
+    }
+
+    #[test]
+    fn a_storage_that_wants_chap_is_not_used_without_it() {
+        let chap = storage("\tchap_enabled 1\n\tchap_user_name user\n");
+        assert!(matches!(
+            volume(&chap, "vm-100-disk-0"),
+            Err(SetupError::Chap { .. })
+        ));
+    }
+
+    #[test]
+    fn a_volume_without_a_name_is_refused() {
+        for more in ["", "\tcluster_prefix pveA\n"] {
+            let error = volume(&storage(more), "").unwrap_err();
+            assert!(matches!(error, SetupError::Name { .. }), "{error}");
+        }
+    }
+}

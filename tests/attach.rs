@@ -1,0 +1,600 @@
+//! The engine on the pretend host and the simulated appliance: what is
+//! printed, what it costs, what is left, and what happens when it is killed.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::Duration;
+
+use jdss::attach::{Active, Attach, Budget, Class, Deactivated, Error, Volume};
+use jdss_host::{Daemon, Held, Hold, Host, Stopped};
+use jdss_rest::{Client, TargetGroup, Tls};
+use jdss_sim::Appliance;
+use jdss_state::{Key, Phase};
+
+const POOL: &str = "Pool-0";
+const LIMIT: Duration = Duration::from_secs(120);
+const SIZE: u64 = 64 << 20;
+
+struct Lab {
+    appliance: Appliance,
+    host: Host,
+    attach: Attach,
+}
+
+impl Lab {
+    fn new(volumes: &[&str]) -> Self {
+        let mut builder = Appliance::builder()
+            .pool(POOL)
+            .vip(POOL, "vip1", "127.0.0.1".parse().expect("an address"))
+            .vip(POOL, "vip2", "127.0.0.2".parse().expect("an address"));
+        for volume in volumes {
+            builder = builder.volume(POOL, &format!("v_{volume}"), SIZE);
+        }
+        let appliance = builder.start().expect("the simulator starts");
+        let host = support::host(&appliance);
+        let attach = support::engine(&host).opener_patience(Duration::from_millis(50));
+        Self {
+            appliance,
+            host,
+            attach,
+        }
+    }
+
+    fn volume(&self, name: &str) -> Volume {
+        Volume {
+            storage: "jdss0".to_owned(),
+            name: name.to_owned(),
+            id: name.parse().expect("a volume name"),
+            pool: POOL.to_owned(),
+            target_prefix: "iqn.2025-04.proxmox.joviandss.iscsi:"
+                .parse()
+                .expect("a prefix"),
+            group: TargetGroup::of(name).expect("a group"),
+            luns_per_target: 8,
+            data_addresses: ["127.0.0.1", "127.0.0.2"]
+                .map(|a| a.parse().expect("an address"))
+                .into(),
+            data_port: self.appliance.data_port(),
+            multipath: true,
+        }
+    }
+
+    fn client(&self, password: &str) -> Client {
+        Client::builder(vec![self.appliance.rest_addr().ip()])
+            .port(self.appliance.rest_addr().port())
+            .credentials("admin", password.to_owned().into())
+            .tls(Tls::CaPem(self.appliance.ca_pem().into_bytes()))
+            .build()
+            .expect("a client")
+    }
+
+    fn activate(&self, name: &str) -> Result<Active, Error> {
+        self.bring_up(&self.volume(name))
+    }
+
+    fn bring_up(&self, volume: &Volume) -> Result<Active, Error> {
+        let client = self.client("secret");
+        self.attach
+            .activate(volume, &|| Ok(client.clone()), &Budget::new(LIMIT))
+    }
+
+    fn deactivate(&self, name: &str) -> Result<Deactivated, Error> {
+        self.attach.deactivate(&key(name), &Budget::new(LIMIT))
+    }
+
+    fn portal(&self, n: u8) -> String {
+        format!("127.0.0.{n}:{}", self.appliance.data_port())
+    }
+
+    fn wwid(&self, name: &str) -> String {
+        let id = self
+            .appliance
+            .scsi_id(POOL, &format!("v_{name}"))
+            .expect("a volume");
+        let hex: String = id.bytes().take(8).map(|b| format!("{b:02x}")).collect();
+        format!("2{hex}")
+    }
+
+    fn target(&self, name: &str) -> String {
+        let group = TargetGroup::of(name).expect("a group");
+        format!("iqn.2025-04.proxmox.joviandss.iscsi:{group}-0")
+    }
+
+    /// Nothing on the host, no record, no harm, and nothing odd asked of the appliance.
+    #[track_caller]
+    fn assert_as_before(&self) {
+        assert_eq!(self.host.left(), [""; 0]);
+        assert_eq!(self.records(), [""; 0]);
+        self.assert_no_harm();
+    }
+
+    #[track_caller]
+    fn assert_no_harm(&self) {
+        assert_eq!(self.host.harm(), [""; 0]);
+        assert!(
+            self.appliance.violations().is_empty(),
+            "{:?}",
+            self.appliance.violations()
+        );
+    }
+
+    fn records(&self) -> Vec<String> {
+        let records = support::store(&self.host)
+            .list(None)
+            .expect("the records can be listed");
+        records
+            .into_iter()
+            .map(|r| r.expect("a whole record").key().to_string())
+            .collect()
+    }
+
+    fn children(&self) -> BTreeMap<String, usize> {
+        self.host.counts().children
+    }
+
+    fn hold(&self, wwid: &str) -> Held {
+        let map = self.map(wwid).expect("the map is there");
+        self.host.hold(&map, Hold::Process("kvm".to_owned()))
+    }
+
+    /// The kernel name of the map.
+    fn map(&self, wwid: &str) -> Option<String> {
+        let link = std::fs::read_link(self.host.root().join("dev/mapper").join(wwid)).ok()?;
+        Some(link.file_name()?.to_string_lossy().into_owned())
+    }
+}
+
+fn key(name: &str) -> Key {
+    Key::new("jdss0", name, None).expect("a key")
+}
+
+fn counts(of: &[(&str, usize)]) -> BTreeMap<String, usize> {
+    of.iter()
+        .map(|(program, n)| ((*program).to_owned(), *n))
+        .collect()
+}
+
+const VM: &str = "vm-100-disk-0";
+const OTHER: &str = "vm-100-disk-1";
+
+#[test]
+fn a_volume_comes_up_over_all_portals_and_goes_without_a_trace() {
+    let lab = Lab::new(&[VM]);
+    let wwid = lab.wwid(VM);
+    let active = lab.activate(VM).unwrap();
+
+    assert_eq!(active.path, Path::new("/dev/mapper").join(&wwid));
+    assert_eq!(wwid.len(), 17);
+    assert_eq!(active.up, [lab.portal(1), lab.portal(2)]);
+    assert_eq!(active.missing, []);
+    assert_eq!(active.size, SIZE);
+    assert_eq!(lab.host.serves(&wwid), [wwid.clone(), wwid.clone()]);
+    // Two node records, their settings, one login for both.
+    let tools = [
+        ("dmsetup", 1),
+        ("iscsiadm", 4),
+        ("multipath", 1),
+        ("scsi_id", 1),
+    ];
+    assert_eq!(lab.children(), counts(&tools));
+    assert!(
+        lab.appliance.requests().len() <= 6,
+        "{:?}",
+        lab.appliance.requests()
+    );
+    let link = lab.host.root().join("dev/jdss/jdss0").join(VM);
+    assert_eq!(std::fs::read_link(link).unwrap(), active.path);
+
+    let record = support::store(&lab.host).load(&key(VM)).unwrap().unwrap();
+    assert_eq!(record.phase, Phase::Active);
+    assert_eq!(record.scsi_id.as_deref(), Some(wwid.as_str()));
+    assert_eq!(
+        record.mapper_path.as_deref(),
+        Some(format!("/dev/mapper/{wwid}").as_str())
+    );
+    assert_eq!(record.portals, active.up);
+    assert_eq!(record.size, Some(SIZE));
+
+    lab.appliance.clear_log();
+    assert_eq!(lab.deactivate(VM).unwrap(), Deactivated::Done);
+    assert!(
+        lab.appliance.requests().is_empty(),
+        "deactivation is node-local"
+    );
+    lab.assert_as_before();
+}
+
+#[test]
+fn the_second_time_costs_no_call_and_no_tool() {
+    let lab = Lab::new(&[VM]);
+    let first = lab.activate(VM).unwrap();
+    for step in ["activate", "deactivate"] {
+        if step == "deactivate" {
+            lab.deactivate(VM).unwrap();
+        }
+        lab.appliance.clear_log();
+        lab.host.forget();
+        if step == "activate" {
+            let again = lab.activate(VM).unwrap();
+            assert!(!again.changed);
+            assert_eq!(again.path, first.path);
+        } else {
+            assert_eq!(lab.deactivate(VM).unwrap(), Deactivated::WasNot);
+        }
+        assert!(lab.appliance.requests().is_empty(), "{step}");
+        assert_eq!(lab.children(), counts(&[]), "{step}");
+    }
+    lab.assert_as_before();
+}
+
+#[test]
+fn a_sibling_on_the_same_target_is_left_alone() {
+    let lab = Lab::new(&[VM, OTHER]);
+    lab.activate(VM).unwrap();
+    let other = lab.activate(OTHER).unwrap();
+    let _guest = lab.hold(&other.wwid);
+    lab.host.forget();
+    lab.deactivate(VM).unwrap();
+    assert_eq!(
+        lab.children().get("iscsiadm"),
+        None,
+        "the sessions are the sibling's, too"
+    );
+    assert_eq!(lab.host.serves(&other.wwid).len(), 2);
+    assert_eq!(lab.records(), ["jdss0:vm-100-disk-1"]);
+    lab.assert_no_harm();
+}
+
+#[test]
+fn one_portal_down_is_told_as_degraded() {
+    let lab = Lab::new(&[VM]);
+    lab.host.cut(&lab.portal(2));
+    let active = lab.activate(VM).unwrap();
+    assert_eq!(active.up, [lab.portal(1)]);
+    assert_eq!(active.missing.len(), 1);
+    assert_eq!(active.missing[0].portal, lab.portal(2));
+    assert!(!active.missing[0].reason.is_empty());
+    // It stays what it is until it is healed.
+    let again = lab.activate(VM).unwrap();
+    assert_eq!(
+        (again.changed, &again.missing[0].portal),
+        (false, &lab.portal(2))
+    );
+    lab.deactivate(VM).unwrap();
+    lab.assert_as_before();
+}
+
+#[test]
+fn a_path_that_dies_later_is_told_as_degraded() {
+    let lab = Lab::new(&[VM]);
+    lab.activate(VM).unwrap();
+    lab.host.cut(&lab.portal(1));
+    let again = lab.activate(VM).unwrap();
+    assert_eq!(again.up, [lab.portal(2)]);
+    assert_eq!(again.missing[0].portal, lab.portal(1));
+    lab.deactivate(VM).unwrap();
+    lab.assert_as_before();
+}
+
+#[test]
+fn without_any_portal_nothing_is_left() {
+    let lab = Lab::new(&[VM]);
+    lab.host.cut(&lab.portal(1));
+    lab.host.cut(&lab.portal(2));
+    let error = lab.activate(VM).unwrap_err();
+    assert_eq!(error.class(), Class::NoPath, "{error}");
+    for portal in [lab.portal(1), lab.portal(2)] {
+        assert!(error.to_string().contains(&portal), "{error}");
+    }
+    lab.assert_as_before();
+}
+
+#[test]
+fn what_is_missing_on_the_host_is_told_before_anything_is_changed() {
+    for name in ["iscsiadm", "multipath", "multipathd", "iscsid"] {
+        let lab = Lab::new(&[VM]);
+        match name {
+            "multipathd" => lab.host.set_daemon(Daemon::Multipathd, false),
+            "iscsid" => lab.host.set_daemon(Daemon::Iscsid, false),
+            program => lab.host.uninstall(program, true),
+        }
+        let error = lab.activate(VM).unwrap_err();
+        assert_eq!(error.class(), Class::Host, "{name}: {error}");
+        assert!(lab.appliance.requests().is_empty(), "{name}");
+        lab.assert_as_before();
+    }
+}
+
+#[test]
+fn what_the_appliance_refuses_leaves_nothing() {
+    let lab = Lab::new(&[VM]);
+    let volume = lab.volume(VM);
+    let wrong = lab.client("wrong");
+    let error = lab
+        .attach
+        .activate(&volume, &|| Ok(wrong.clone()), &Budget::new(LIMIT))
+        .unwrap_err();
+    assert_eq!(error.class(), Class::Auth, "{error}");
+    lab.assert_as_before();
+
+    let error = lab.activate("vm-100-disk-9").unwrap_err();
+    assert_eq!(error.class(), Class::Missing, "{error}");
+    lab.assert_as_before();
+
+    let elsewhere = Volume {
+        data_addresses: vec!["127.0.0.9".parse().unwrap()],
+        ..volume
+    };
+    let error = lab.bring_up(&elsewhere).unwrap_err();
+    assert_eq!(error.class(), Class::NoVip, "{error}");
+    lab.assert_as_before();
+
+    lab.appliance.close_rest(lab.appliance.rest_addr()).unwrap();
+    let error = lab.activate(VM).unwrap_err();
+    assert_eq!(error.class(), Class::Unreachable, "{error}");
+    lab.assert_as_before();
+}
+
+#[test]
+fn a_device_in_use_is_not_taken_down() {
+    let lab = Lab::new(&[VM]);
+    let active = lab.activate(VM).unwrap();
+    let guest = lab.hold(&active.wwid);
+    let log = lab.host.log().len();
+    let error = lab.deactivate(VM).unwrap_err();
+    assert_eq!(error.class(), Class::InUse);
+    assert!(error.to_string().contains("kvm"), "{error}");
+    let changes: Vec<_> = lab.host.log()[log..]
+        .iter()
+        .filter(|e| !e.starts_with("run dmsetup info") && !e.starts_with("open "))
+        .cloned()
+        .collect();
+    assert_eq!(changes, [""; 0], "refused before anything is changed");
+    assert_eq!(lab.host.serves(&active.wwid).len(), 2);
+    assert!(!lab.activate(VM).unwrap().changed);
+    lab.host.release(guest);
+    lab.deactivate(VM).unwrap();
+    lab.assert_as_before();
+}
+
+/// The volume's LUN number is given to another volume behind our back.
+fn reuse_lun(lab: &Lab) {
+    let target = lab.target(VM);
+    lab.appliance
+        .detach(POOL, &target, &format!("v_{VM}"))
+        .expect("the volume is attached");
+    lab.appliance
+        .attach(POOL, &target, &format!("v_{OTHER}"), 0)
+        .expect("the number is free");
+}
+
+#[test]
+fn a_lun_that_became_another_volume_is_never_handed_out() {
+    let lab = Lab::new(&[VM, OTHER]);
+    lab.activate(VM).unwrap();
+    reuse_lun(&lab);
+    let again = lab.activate(VM).unwrap();
+    assert!(again.changed);
+    let wwid = lab.wwid(VM);
+    assert_eq!(again.path, Path::new("/dev/mapper").join(&wwid));
+    assert_eq!(lab.host.serves(&wwid), [wwid.clone(), wwid]);
+    lab.deactivate(VM).unwrap();
+    lab.assert_as_before();
+}
+
+#[test]
+fn a_leftover_map_does_not_become_the_volume_that_got_its_lun() {
+    let lab = Lab::new(&[VM, OTHER]);
+    lab.activate(VM).unwrap();
+    reuse_lun(&lab);
+    let other = lab.activate(OTHER).unwrap();
+    let wwid = lab.wwid(OTHER);
+    assert_eq!(other.path, Path::new("/dev/mapper").join(&wwid));
+    assert_eq!(lab.host.serves(&wwid), [wwid.clone(), wwid.clone()]);
+    assert_eq!(lab.map(&lab.wwid(VM)), None, "the leftover map is gone");
+    // The old volume's record names the LUN that is the other's now.
+    lab.deactivate(VM).unwrap();
+    assert_eq!(lab.host.serves(&wwid).len(), 2);
+    lab.deactivate(OTHER).unwrap();
+    lab.assert_as_before();
+}
+
+#[test]
+fn a_held_map_that_serves_another_volume_is_refused_and_its_paths_failed() {
+    for activated in [VM, OTHER] {
+        let lab = Lab::new(&[VM, OTHER]);
+        let active = lab.activate(VM).unwrap();
+        let guest = lab.hold(&active.wwid);
+        reuse_lun(&lab);
+        let error = lab.activate(activated).unwrap_err();
+        assert_eq!(error.class(), Class::Conflict, "{activated}: {error}");
+        assert!(error.to_string().contains("kvm"), "{activated}: {error}");
+        let served = lab.host.serves(&active.wwid);
+        assert!(
+            served.len() < 2,
+            "{activated}: no path was failed: {served:?}"
+        );
+        lab.assert_no_harm();
+        lab.host.release(guest);
+    }
+}
+
+#[test]
+fn two_volumes_with_one_id_are_refused_naming_both() {
+    let lab = Lab::new(&[VM, OTHER]);
+    let first = lab.activate(VM).unwrap();
+    let id = lab.appliance.scsi_id(POOL, &format!("v_{VM}")).unwrap();
+    let twin = format!("{}{}", &id[..8], "ffffffff");
+    lab.appliance
+        .set_scsi_id(POOL, &format!("v_{OTHER}"), &twin)
+        .unwrap();
+    let error = lab.activate(OTHER).unwrap_err();
+    assert_eq!(error.class(), Class::Conflict, "{error}");
+    assert!(error.to_string().contains(VM), "{error}");
+    assert_eq!(lab.host.serves(&first.wwid).len(), 2);
+    assert_eq!(lab.records(), ["jdss0:vm-100-disk-0"]);
+    lab.deactivate(VM).unwrap();
+    lab.assert_as_before();
+}
+
+#[test]
+fn a_single_path_is_handed_out_by_its_id_and_has_spares() {
+    let lab = Lab::new(&[VM]);
+    let single = Volume {
+        multipath: false,
+        ..lab.volume(VM)
+    };
+    lab.host.cut(&lab.portal(1));
+    let active = lab.bring_up(&single).unwrap();
+    assert_eq!(
+        active.path,
+        Path::new("/dev/disk/by-id").join(format!("scsi-{}", lab.wwid(VM)))
+    );
+    assert_eq!(active.up, [lab.portal(2)]);
+    assert_eq!(active.missing, []);
+    let record = support::store(&lab.host).load(&key(VM)).unwrap().unwrap();
+    assert_eq!(record.spare_portals, [lab.portal(1)]);
+    assert!(!lab.bring_up(&single).unwrap().changed);
+    // What was brought up stays as it was until it is taken down.
+    assert!(!lab.activate(VM).unwrap().changed);
+    lab.deactivate(VM).unwrap();
+    lab.assert_as_before();
+}
+
+#[test]
+fn after_a_reboot_the_volume_comes_up_again() {
+    let lab = Lab::new(&[VM]);
+    lab.activate(VM).unwrap();
+    lab.host.reboot();
+    assert!(lab.activate(VM).unwrap().changed);
+    lab.host.reboot();
+    lab.deactivate(VM).unwrap();
+    lab.assert_as_before();
+}
+
+/// Runs `step` with the process killed before its n-th effect, for every n,
+/// and `then` after each; gives how many effects there were.
+fn killed_at_every_effect(
+    volumes: &[&str],
+    before: impl Fn(&Lab),
+    step: impl Fn(&Lab),
+    then: impl Fn(&Lab, usize),
+) -> usize {
+    for n in 1.. {
+        let lab = Lab::new(volumes);
+        before(&lab);
+        lab.host.counter().panic_when_stopped(true);
+        lab.host.stop_before(Some(n));
+        let died = catch_unwind(AssertUnwindSafe(|| step(&lab)));
+        let stopped = lab.host.counter().stopped();
+        lab.host.stop_before(None);
+        match died {
+            Ok(()) => {
+                assert!(!stopped);
+                return n - 1;
+            }
+            Err(panic) => assert!(panic.is::<Stopped>(), "something else went wrong at {n}"),
+        }
+        then(&lab, n);
+    }
+    unreachable!("there are not endlessly many effects")
+}
+
+#[test]
+fn an_activation_killed_anywhere_is_finished_by_the_next() {
+    quietly(|| {
+        let effects = killed_at_every_effect(
+            &[VM],
+            |_| (),
+            |lab| drop(lab.activate(VM).unwrap()),
+            |lab, n| {
+                let active = lab
+                    .activate(VM)
+                    .unwrap_or_else(|e| panic!("killed at {n}: {e}"));
+                assert_eq!(active.up.len(), 2, "killed at {n}");
+                assert_eq!(lab.host.serves(&active.wwid).len(), 2, "killed at {n}");
+                lab.deactivate(VM)
+                    .unwrap_or_else(|e| panic!("killed at {n}: {e}"));
+                assert_eq!(lab.host.left(), [""; 0], "killed at {n}");
+                lab.assert_as_before();
+            },
+        );
+        assert!(effects > 10, "only {effects} effects");
+    });
+}
+
+#[test]
+fn an_activation_killed_anywhere_is_taken_back_by_deactivate() {
+    quietly(|| {
+        killed_at_every_effect(
+            &[VM],
+            |_| (),
+            |lab| drop(lab.activate(VM).unwrap()),
+            |lab, n| {
+                lab.deactivate(VM)
+                    .unwrap_or_else(|e| panic!("killed at {n}: {e}"));
+                assert_eq!(lab.host.left(), [""; 0], "killed at {n}");
+                lab.assert_as_before();
+            },
+        );
+    });
+}
+
+#[test]
+fn a_deactivation_killed_anywhere_is_finished_by_the_next() {
+    quietly(|| {
+        let effects = killed_at_every_effect(
+            &[VM, OTHER],
+            |lab| {
+                lab.activate(VM).unwrap();
+                lab.activate(OTHER).unwrap();
+            },
+            |lab| assert_eq!(lab.deactivate(VM).unwrap(), Deactivated::Done),
+            |lab, n| {
+                lab.deactivate(VM)
+                    .unwrap_or_else(|e| panic!("killed at {n}: {e}"));
+                assert_eq!(lab.host.serves(&lab.wwid(OTHER)).len(), 2, "killed at {n}");
+                lab.deactivate(OTHER)
+                    .unwrap_or_else(|e| panic!("killed at {n}: {e}"));
+                assert_eq!(lab.host.left(), [""; 0], "killed at {n}");
+                lab.assert_as_before();
+            },
+        );
+        assert!(effects > 5, "only {effects} effects");
+    });
+}
+
+#[test]
+fn a_failure_anywhere_is_undone() {
+    // Each effect in turn is refused with an error, and so is the undoing: what
+    // is left is what the record says, and deactivate takes it away.
+    for n in 1..100 {
+        let lab = Lab::new(&[VM]);
+        lab.host.stop_before(Some(n));
+        let result = lab.activate(VM);
+        let stopped = lab.host.counter().stopped();
+        lab.host.stop_before(None);
+        if !stopped {
+            assert!(result.is_ok());
+            return;
+        }
+        lab.deactivate(VM)
+            .unwrap_or_else(|e| panic!("refused at {n}: {e}"));
+        lab.assert_as_before();
+    }
+    panic!("there are not that many effects");
+}
+
+/// Without the panic messages of the killed process.
+fn quietly(run: impl FnOnce()) {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !info.payload().is::<Stopped>() {
+            before(info);
+        }
+    }));
+    run();
+}
