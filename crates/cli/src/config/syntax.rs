@@ -108,12 +108,9 @@ fn head(line: &str) -> Option<(&str, &str)> {
     if line.starts_with(blank) {
         return None;
     }
-    // The last colon that can end the type, as a greedy pattern has it.
-    let end = line.find(blank).unwrap_or(line.len());
-    let colon = line[..end].rfind(':')?;
-    let (kind, id) = (&line[..colon], line[colon + 1..].trim_start_matches(blank));
-    let fine = !kind.is_empty() && !id.is_empty() && !id.contains(blank);
-    // `a: b` and `a:b` are heads; in `a:b c` something follows the id.
+    let (kind, id) = line.split_once(':')?;
+    let id = id.trim_start_matches(blank);
+    let fine = !kind.is_empty() && !kind.contains(blank) && !id.is_empty() && !id.contains(blank);
     fine.then_some((kind, id))
 }
 

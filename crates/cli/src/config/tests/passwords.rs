@@ -105,10 +105,12 @@ fn the_default_password_file_stays_in_its_directory() {
         Path::new("/etc/pve/priv/storage/joviandss/jdss-Pool-0.pw")
     );
     for id in ["", "..", "../../x", "a/b"] {
-        assert!(matches!(
-            passwords(None, id).unwrap_err(),
-            ConfigError::PasswordFile { .. }
-        ));
+        let error = password_file(id).unwrap_err();
+        assert!(
+            matches!(error, ConfigError::PasswordFile { .. }),
+            "{id}: {error:?}"
+        );
+        passwords(None, id).unwrap_err();
     }
 }
 

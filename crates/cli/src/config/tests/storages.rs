@@ -101,6 +101,7 @@ fn line_ends_comments_and_blanks_are_read_as_proxmox_reads_them() {
         LEAST.replace("\tuser_name", "\t \n\tuser_name"),
         LEAST.trim_end().to_owned(),
         format!("\n\n{LEAST}\n\ndir: local\n\tpath /x\n"),
+        format!("{LEAST}\ndir: local\n\tpath /x\n").replace('\n', "\r\n"),
     ];
     let wanted = config(LEAST).storage("jovian").unwrap().clone();
     for text in ways {
@@ -227,7 +228,7 @@ fn a_bad_value_is_told_with_place_and_choice() {
         "block_size 2M",
         "pool_name a b",
         "pool_name",
-        "pool_name Pool\u{fffd}",
+        "user_name x\u{fffd}",
         "cluster_prefix 1a",
         "cluster_prefix a_b",
         "path relative",
@@ -303,6 +304,7 @@ fn two_storages_with_one_id_are_refused_whatever_their_types() {
         );
     }
     let others = format!("dir: a\n\tpath /x\n\nnfs: a\n\tpath /x\n\n{LEAST}");
+    assert_eq!(config(&others).ids().collect::<Vec<_>>(), ["jovian"]);
     config(&others).storage("jovian").unwrap();
 }
 
@@ -357,7 +359,7 @@ fn what_proxmox_would_ignore_in_our_section_is_an_error() {
             "{text:?}: {error:?}"
         );
     }
-    for id in ["a", "1a", "a-", "a/b", ".."] {
+    for id in ["a", "1a", "a-", "a/b", "..", "a:b"] {
         let text = LEAST.replace("jovian\n", &format!("{id}\n"));
         let error = config(&text).storage(id).unwrap_err();
         assert!(
