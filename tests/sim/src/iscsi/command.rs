@@ -212,13 +212,14 @@ impl Session<'_> {
             if ends_burst {
                 bhs.0[1] |= FINAL;
             }
-            let mut outlet = self.link.outlet();
             if last {
                 bhs.0[1] |= WITH_STATUS;
                 residual.apply(&mut bhs);
-                outlet.send_status(bhs, &buffer)?;
+                // Logged first: who has seen the status finds it in the log.
+                self.record(request, 0, None);
+                self.link.outlet().send_status(bhs, &buffer)?;
             } else {
-                outlet.send(bhs, &buffer)?;
+                self.link.outlet().send(bhs, &buffer)?;
             }
             start += length;
             data_sn += 1;
@@ -226,10 +227,7 @@ impl Session<'_> {
         self.buffer = buffer;
         match failed {
             Some(sense) => self.respond(request, Err(sense.into()), start, data_sn),
-            None => {
-                self.record(request, 0, None);
-                Ok(())
-            }
+            None => Ok(()),
         }
     }
 
@@ -258,7 +256,6 @@ impl Session<'_> {
                 sense = Some(check.triple());
             }
         }
-        // Logged first: who has seen the response finds it in the log.
         self.record(request, bhs.0[3], sense);
         self.link.outlet().send_status(bhs, &segment)
     }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::Shared;
 use super::keys::{Parameters, RECEIVE_DEFAULT};
 use super::link::Link;
-use super::login::{Identity, Login, Step, refusal};
-use super::pdu::{Incoming, Pdu, PduReader};
+use super::login::{Identity, Login, Status, Step, refusal};
+use super::pdu::{Bhs, Incoming, Pdu, PduReader};
+use super::portal::Mode;
 use super::session::Session;
 
 /// SCST's NopInInterval and NopInTimeout.
@@ -44,18 +45,25 @@ pub(crate) fn serve(
             Incoming::Pdu(pdu) => pdu,
             Incoming::End => return Ok(()),
             Incoming::Idle => {
-                link.portal.wait_while_silent(|| link.is_closed());
-                if !session.ping()? {
+                if wait_while_silent(link) || !session.ping()? {
                     return Ok(());
                 }
                 continue;
             }
         };
-        link.portal.wait_while_silent(|| link.is_closed());
-        if link.is_closed() || !session.handle(pdu)? {
+        if wait_while_silent(link) {
+            return Ok(());
+        }
+        if !session.handle(pdu)? {
             return link.settle();
         }
     }
+}
+
+/// Waits while the portal answers nothing. True: it was closed meanwhile, or this connection was.
+fn wait_while_silent(link: &Link) -> bool {
+    link.portal.wait_while_silent(|| link.is_closed());
+    link.is_closed() || link.portal.mode() == Mode::Closed
 }
 
 /// Carries the login through; `None` if it ended with a refusal, or the initiator went away.
@@ -72,7 +80,9 @@ fn log_in(
             Incoming::Pdu(pdu) => pdu,
             Incoming::End | Incoming::Idle => return Ok(None),
         };
-        link.portal.wait_while_silent(|| link.is_closed());
+        if wait_while_silent(link) {
+            return Ok(None);
+        }
         let step = login.step(&pdu);
         let mut outlet = link.outlet();
         if std::mem::take(&mut first) {
@@ -119,11 +129,11 @@ fn open(
     login: Login<'_>,
     initiator: SocketAddr,
     pdu: &Pdu,
-) -> Result<(Identity, Parameters, u16), super::pdu::Bhs> {
+) -> Result<(Identity, Parameters, u16), Bhs> {
     let refused = |status| refusal(&pdu.bhs, status);
     let (identity, parameters) = login
         .into_parts()
-        .ok_or_else(|| refused(super::login::Status::MISSING_PARAMETER))?;
+        .ok_or_else(|| refused(Status::MISSING_PARAMETER))?;
     let tsih = shared
         .registry
         .open_session(link, identity.clone(), initiator.ip(), &shared.model)

@@ -150,9 +150,9 @@ impl<'a> Login<'a> {
                 }
                 self.first = Some(*bhs);
             }
-            // Version, ISID, TSIH, task tag and connection stay the same all through.
+            // ISID, TSIH and connection stay the same all through.
             Some(first) => {
-                if first.0[8..22] != bhs.0[8..22] {
+                if first.0[8..16] != bhs.0[8..16] || first.get16(20) != bhs.get16(20) {
                     return Err(Status::INVALID_DURING_LOGIN.into());
                 }
             }

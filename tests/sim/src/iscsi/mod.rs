@@ -225,6 +225,9 @@ fn spawn(
     if !shared.registry.add(&link) {
         return Ok(());
     }
+    if portal.mode() == Mode::Closed {
+        link.close(); // closed while this one was being accepted
+    }
     let served = Arc::clone(shared);
     let own = Arc::clone(&link);
     let spawned = thread::Builder::new()
