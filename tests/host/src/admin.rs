@@ -124,7 +124,8 @@ impl Host {
         });
     }
 
-    /// Lets a program (or `multipathd`, for its socket) misbehave; `None` mends it.
+    /// Lets a program (or `multipathd`, for its socket) misbehave each time;
+    /// `None` mends it.
     pub fn set_fault(&self, program: &str, fault: Option<Fault>) {
         self.change(|inner| {
             match fault {
@@ -132,6 +133,12 @@ impl Host {
                 None => inner.state.faults.remove(program),
             };
         });
+    }
+
+    /// Lets the next effect misbehave whose line in [`log`](Self::log) begins so:
+    /// `ask del map`, `run iscsiadm`, `write sys/block/sda/device/delete`.
+    pub fn fail_next(&self, effect: &str, fault: Fault) {
+        self.change(|inner| inner.next_faults.push((effect.to_owned(), fault)));
     }
 
     /// The network to a portal (`ip:port`) falls silent, just now: sessions are

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::record::{self, Record, RecordKey};
 use crate::state::{Disk, Lookup, Map, Process, Session, Stacked, State};
 use crate::tree::{Changes, Entries, Node, Shadow, Tree};
-use crate::{Counts, Ran, Release, iscsiadm, render, unknown};
+use crate::{Counts, Fault, Ran, Release, iscsiadm, render, unknown};
 
 pub(crate) const WWIDS: &str = "etc/multipath/wwids";
 
@@ -46,6 +46,8 @@ pub(crate) struct Inner {
     pub(crate) counts: Counts,
     pub(crate) nodes: String,
     pub(crate) database_locked: bool,
+    /// Beginnings of effects that misbehave once.
+    pub(crate) next_faults: Vec<(String, Fault)>,
     shadows: Shadows,
     plain: BTreeMap<String, Arc<Node>>,
     /// Of the last [`plain_files`](Self::plain_files); 0 at first.
@@ -77,6 +79,7 @@ impl Inner {
             counts: Counts::default(),
             nodes: "etc/iscsi/nodes".to_owned(),
             database_locked: false,
+            next_faults: Vec::new(),
             shadows: Shadows::default(),
             plain: BTreeMap::new(),
             facts: 0,
@@ -142,6 +145,18 @@ impl Inner {
         self.nodes = nodes;
     }
 
+    /// How this effect of this tool misbehaves, if it does.
+    pub(crate) fn fault(&mut self, effect: &str, tool: &str) -> Option<Fault> {
+        let faults = &mut self.next_faults;
+        match faults
+            .iter()
+            .position(|(begin, _)| effect.starts_with(begin))
+        {
+            Some(at) => Some(faults.remove(at).1),
+            None => self.state.faults.get(tool).cloned(),
+        }
+    }
+
     /// Takes in what others wrote into the wwids file.
     pub(crate) fn reload(&mut self) {
         let text = fs::read_to_string(self.tree.root().join(WWIDS)).unwrap_or_default();
@@ -198,6 +213,26 @@ impl Inner {
                 let text = format!("scsi_id: cannot open {device}: No such file or directory\n");
                 Ok(Ran::new(1, "", &text))
             }
+        }
+    }
+
+    /// An effect of no tool, unless it misbehaves.
+    pub(crate) fn attempt(
+        &mut self,
+        effect: &str,
+        act: impl FnOnce(&mut Self) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let fault = self.fault(effect, "");
+        match fault {
+            Some(Fault::Hangs) => return Err(io::ErrorKind::TimedOut.into()),
+            Some(Fault::Says(errno, _)) => return Err(io::Error::from_raw_os_error(errno)),
+            Some(Fault::TooLate) | None => {}
+        }
+        let result = act(self);
+        self.sync();
+        match fault {
+            Some(_) => Err(io::ErrorKind::TimedOut.into()),
+            None => result,
         }
     }
 

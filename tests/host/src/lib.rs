@@ -211,10 +211,11 @@ impl Host {
             return Err(RunError::NotFound);
         }
         *inner.counts.children.entry(name.to_owned()).or_default() += 1;
-        match inner.state.faults.get(name) {
+        let fault = inner.fault(&what, name);
+        match &fault {
             Some(Fault::Hangs) => return Err(RunError::TimedOut),
             Some(Fault::Says(code, text)) => return Ok(Ran::new(*code, "", text)),
-            None => {}
+            Some(Fault::TooLate) | None => {}
         }
         let ran = match (program, name) {
             ("iscsiadm" | "/sbin/iscsiadm" | "/usr/sbin/iscsiadm", _) => Ok(inner.iscsiadm(&args)),
@@ -224,7 +225,10 @@ impl Host {
             _ => unknown(program, &args),
         };
         inner.sync();
-        ran.map_err(|_| RunError::TimedOut)
+        match fault {
+            Some(_) => Err(RunError::TimedOut),
+            None => ran.map_err(|_| RunError::TimedOut),
+        }
     }
 
     /// Writes one sysfs attribute, given with the root before it.
@@ -243,9 +247,7 @@ impl Host {
         let what = format!("write {} {}", shown.display(), value.trim());
         let mut inner = self.effect(&what).map_err(io::Error::other)?;
         inner.counts.writes += 1;
-        let result = inner.write(attribute, value);
-        inner.sync();
-        result
+        inner.attempt(&what, |inner| inner.write(attribute, value))
     }
 
     /// Opens a block device with `O_EXCL` and closes it again.
@@ -259,10 +261,10 @@ impl Host {
         let what = format!("open {}", shown.display());
         let mut inner = self.effect(&what).map_err(io::Error::other)?;
         inner.counts.opens += 1;
-        let name = inner.block_name(device)?;
-        let result = inner.state.open_exclusive(&name);
-        inner.sync();
-        result
+        inner.attempt(&what, |inner| {
+            let name = inner.block_name(device)?;
+            inner.state.open_exclusive(&name)
+        })
     }
 
     /// Sends multipathd one request; the answer comes without its trailing NUL.
@@ -279,14 +281,18 @@ impl Host {
         let what = format!("ask {request}");
         let mut inner = self.effect(&what).map_err(io::Error::other)?;
         inner.counts.asks += 1;
-        match inner.state.faults.get("multipathd") {
+        let fault = inner.fault(&what, "multipathd");
+        match &fault {
             Some(Fault::Hangs) => return Err(io::ErrorKind::TimedOut.into()),
             Some(Fault::Says(_, text)) => return Ok(text.clone()),
-            None => {}
+            Some(Fault::TooLate) | None => {}
         }
         let answer = inner.state.ask(request);
         inner.sync();
-        answer
+        match fault {
+            Some(_) => Err(io::ErrorKind::TimedOut.into()),
+            None => answer,
+        }
     }
 
     /// Counts an effect; time passes by one tick.

@@ -1,6 +1,6 @@
 //! Where the host ended.
 
-use crate::{Counts, Host};
+use crate::{Counts, Host, HostLun};
 
 impl Host {
     /// How often each kind of effect happened.
@@ -71,10 +71,20 @@ impl Host {
     ///
     /// When there is no such device.
     pub fn serves(&self, device: &str) -> Vec<String> {
+        let luns = self.serves_luns(device);
+        luns.iter().filter_map(HostLun::wwid).collect()
+    }
+
+    /// The same, as LUNs: their serials tell volumes of one WWID apart.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such device.
+    pub fn serves_luns(&self, device: &str) -> Vec<HostLun> {
         let inner = self.lock();
         let state = &inner.state;
         if let Some(index) = state.disk_named(device) {
-            return state.fresh_wwid(&state.disks[&index]).into_iter().collect();
+            return state.fresh(&state.disks[&index]).into_iter().collect();
         }
         let minor = crate::holds::minor_of(device);
         let mut maps = state.maps.values();
@@ -82,7 +92,7 @@ impl Host {
         let map = map.unwrap_or_else(|| panic!("the pretend host has no device {device:?}"));
         let paths = map.paths.iter().filter(|path| !path.failed);
         paths
-            .filter_map(|path| state.fresh_wwid(&state.disks[&path.disk]))
+            .filter_map(|path| state.fresh(&state.disks[&path.disk]))
             .collect()
     }
 }

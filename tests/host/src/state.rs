@@ -68,13 +68,16 @@ pub enum Hold {
     Partition(u32),
 }
 
-/// A tool that misbehaves.
+/// A tool or an attribute that misbehaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// It never ends, or never answers.
+    /// It does nothing and never ends, or never answers.
     Hangs,
+    /// It does its work, but the caller's limit is over by then.
+    TooLate,
     /// It does nothing and ends with this code and this text on its standard
-    /// error; from the daemon, the text is the reply.
+    /// error. From the daemon, the text is the reply; from an attribute or a
+    /// device, the code is the errno.
     Says(i32, String),
 }
 

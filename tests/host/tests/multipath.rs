@@ -361,6 +361,10 @@ fn two_volumes_of_one_wwid_are_merged_silently() {
     run(&host, "iscsiadm -m node -T iqn.other:x -p 10.0.1.1 -o new");
     run(&host, "iscsiadm -m node -T iqn.other:x -p 10.0.1.1 --login");
     assert_eq!(list(&host, "sys/block/dm-0/slaves"), ["sda", "sdb", "sdc"]);
+    assert_eq!(host.serves("dm-0"), [D0.1; 3]);
+    let serials = host.serves_luns("dm-0").into_iter().map(|lun| lun.serial);
+    let serials: Vec<String> = serials.collect();
+    assert_eq!(serials, [D0.0, D0.0, "4fa1c0deFFFFFFFF"]);
 }
 
 #[test]

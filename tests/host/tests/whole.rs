@@ -4,7 +4,7 @@ mod common;
 
 use common::scan;
 use common::{D0, D2, IQN, MIB64, P1, P2, device, exists, host, list, login, map, node, read, run};
-use jdss_host::{Counter, Host, RunError, Stopped};
+use jdss_host::{Counter, Fault, Host, RunError, Stopped};
 
 /// Takes down what [`map`] made.
 fn unmap(host: &Host) -> std::io::Result<()> {
@@ -250,4 +250,43 @@ fn a_device_made_anew_under_the_old_name_has_another_sequence_number() {
     scan(&host, 0, "0 0 0");
     assert_ne!(seq("dm-0"), before.0);
     assert_ne!(seq("sda"), before.1);
+}
+
+#[test]
+fn one_effect_can_fail_once() {
+    let (host, _) = host();
+    map(&host);
+    host.fail_next("ask del map", Fault::Says(1, "timeout\n".to_owned()));
+    host.fail_next(
+        "write sys/block/sda/device/delete",
+        Fault::Says(5, String::new()),
+    );
+    host.fail_next("run iscsiadm", Fault::Hangs);
+    assert_eq!(host.ask("show daemon").unwrap(), "pid 179 idle\n");
+    assert_eq!(host.ask("del map dm-0").unwrap(), "timeout\n");
+    let error = device(&host, "sda", "delete").unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(5));
+    let logout = ["-m", "node", "-T", IQN, "--logout"];
+    assert_eq!(host.run("iscsiadm", &logout), Err(RunError::TimedOut));
+    assert_eq!(host.left().len(), 8, "none of them did anything");
+    unmap(&host).unwrap();
+    assert!(host.left().is_empty());
+}
+
+#[test]
+fn an_effect_can_happen_without_its_caller_learning_of_it() {
+    let (host, _) = host();
+    map(&host);
+    for effect in ["ask", "run", "write"] {
+        host.fail_next(effect, Fault::TooLate);
+    }
+    let error = host.ask("del map dm-0").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    assert!(!exists(&host, "sys/block/dm-0"));
+    let error = device(&host, "sda", "delete").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    assert!(!exists(&host, "sys/block/sda"));
+    let ran = host.run("multipath", &["-w", D0.1]);
+    assert_eq!(ran, Err(RunError::TimedOut));
+    assert!(!host.left().contains(&format!("enrolled {}", D0.1)));
 }
