@@ -67,9 +67,7 @@ impl State {
             Attribute::Rescan(index) => (index, "rescanning"),
             Attribute::Delete(index) => (index, "deleting"),
         };
-        if value.trim() != "1" {
-            return Err(errno(EINVAL));
-        }
+        // The kernel does not look at the value.
         if self.disks[&index].state == "blocked" {
             let name = self.disks[&index].name();
             return Err(self.would_hang(&format!("{verb} {name}")));

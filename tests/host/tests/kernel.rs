@@ -250,7 +250,7 @@ fn a_silent_portal_blocks_its_disks_and_using_them_would_hang() {
 
 #[test]
 fn after_the_recovery_time_a_disk_is_offline_and_can_be_deleted() {
-    let (host, _) = host();
+    let (host, targets) = host();
     login(&host, P1);
     scan(&host, 0, "0 0 0");
     host.cut(P1);
@@ -262,6 +262,9 @@ fn after_the_recovery_time_a_disk_is_offline_and_can_be_deleted() {
         read(&host, "sys/block/sda/device/state"),
         "transport-offline"
     );
+    targets.map(IQN, 1, D2.0, MIB64);
+    scan(&host, 0, "0 0 1");
+    assert_eq!(list(&host, "sys/block"), ["sda"], "nothing answers a scan");
     device(&host, "sda", "rescan").unwrap();
     assert_eq!(read(&host, "sys/block/sda/size"), "131072");
     device(&host, "sda", "delete").unwrap();

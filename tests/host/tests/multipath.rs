@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 
 use common::{D0, D2, IQN, MIB64, P1, P2, device, exists, host, link, list, login, map, read};
 use common::{node, run, scan};
-use jdss_host::{Daemon, Fault, Hold, Host, LastPath, Release, Targets, Udev};
+use jdss_host::{Daemon, Fault, Hold, Host, HostLun, LastPath, Release, Targets, Udev};
 
 fn ask(host: &Host, request: &str) -> String {
     host.ask(request).expect("the daemon answers")
@@ -221,6 +221,18 @@ fn a_deleted_map_comes_back_with_the_next_path_only_while_enrolled() {
     device(&host, "sda", "delete").unwrap();
     scan(&host, 0, "0 0 0");
     assert!(!exists(&host, "sys/block/dm-0"));
+}
+
+#[test]
+fn paths_join_a_map_that_is_there_even_when_it_is_withdrawn() {
+    let (host, _) = host();
+    run(&host, &format!("multipath -a {}", D0.1));
+    login(&host, P1);
+    scan(&host, 0, "0 0 0");
+    run(&host, &format!("multipath -w {}", D0.1));
+    login(&host, P2);
+    scan(&host, 1, "0 0 0");
+    assert_eq!(list(&host, "sys/block/dm-0/slaves"), ["sda", "sdb"]);
 }
 
 #[test]
@@ -504,6 +516,34 @@ fn the_json_is_json_and_says_what_is() {
     );
     let one = parse(ask(&host, &format!("show map {} json", D0.1)));
     assert_eq!(&one["map"], shown);
+}
+
+/// Captured of multipath-tools 0.9.4, with an initiator at 10.0.1.2 and 10.0.2.2.
+const CAPTURED: &str = include_str!("fixtures/maps-0.9.4-two-paths.json");
+
+#[test]
+fn the_json_is_the_captured_one_letter_for_letter() {
+    let iqn = "iqn.2026-01.test.e2e:vol1";
+    let targets = Targets::new([P1, P2]);
+    let lun = HostLun {
+        model: "vol1".to_owned(),
+        ..HostLun::scst(1, "79a1f0c200000000", MIB64)
+    };
+    targets.map_as(iqn, lun);
+    let host = Host::new(targets.lookup());
+    run(&host, "multipath -a 23739613166306332");
+    for portal in [P1, P2] {
+        run(
+            &host,
+            &format!("iscsiadm -m node -T {iqn} -p {portal} -o new"),
+        );
+    }
+    run(&host, &format!("iscsiadm -m node -T {iqn} --login"));
+    let captured = CAPTURED
+        .replace("10.0.1.2", "[undef]")
+        .replace("10.0.2.2", "[undef]")
+        .replace(r#""rev" : "340""#, r#""rev" : "3110""#);
+    assert_eq!(ask(&host, "show maps json"), captured);
 }
 
 #[test]

@@ -122,6 +122,20 @@ fn every_crash_point_can_be_reached_and_gone_on_from() {
 }
 
 #[test]
+fn a_crash_can_be_a_panic_and_the_host_lives_on() {
+    let (host, _) = host();
+    map(&host);
+    host.counter().panic_when_stopped(true);
+    host.stop_before(Some(3));
+    let caught = std::panic::catch_unwind(|| unmap(&host)).unwrap_err();
+    assert!(caught.is::<Stopped>());
+    assert!(!exists(&host, "sys/block/dm-0") && exists(&host, "sys/block/sda"));
+    host.stop_before(None);
+    device(&host, "sda", "delete").unwrap();
+    assert!(!exists(&host, "sys/block/sda"));
+}
+
+#[test]
 fn other_parts_of_a_test_can_share_the_counter() {
     let (host, _) = host();
     let counter: &Counter = host.counter();
