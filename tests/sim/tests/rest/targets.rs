@@ -225,3 +225,24 @@ fn an_old_appliance_refuses_what_it_does_not_know() {
     // It is the appliance that is too old; the client asks what its API has.
     assert_eq!(appliance.violations(), []);
 }
+
+#[test]
+fn the_third_version_of_the_api_has_no_assigned_vips() {
+    let (_appliance, client) = pair();
+    let targets = format!("/api/v3{TARGETS}");
+    let answer = client.send("POST", &targets, &body(NAME).to_string());
+    assert!(
+        answer
+            .error(400)
+            .2
+            .contains("'vip_allowed_portals' was unexpected")
+    );
+    client.call("POST", TARGETS, body(NAME)).data(201);
+    let target = client
+        .send("GET", &format!("{targets}/{NAME}"), "")
+        .data(200);
+    assert_eq!(
+        (target["name"].as_str(), target.get("vip_allowed_portals")),
+        (Some(NAME), None)
+    );
+}
