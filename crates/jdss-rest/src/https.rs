@@ -27,6 +27,9 @@ pub enum Tls {
     #[default]
     WebPki,
     /// Against the certificates in this PEM file alone.
+    ///
+    /// A self-signed certificate can be given here itself, unless it is marked
+    /// as one of an authority (`CA:TRUE`): no such certificate is taken for a host's.
     CaFile(PathBuf),
     /// Against these certificates, as PEM, alone.
     CaPem(Vec<u8>),
@@ -210,7 +213,14 @@ fn sort_io(source: io::Error) -> TransportError {
 fn tls(error: &rustls::Error) -> TransportError {
     match error {
         rustls::Error::InvalidCertificate(reason) => TransportError::Certificate {
-            detail: format!("{reason:?}"),
+            detail: match reason.to_string() {
+                // What `openssl req -x509` makes, and many appliances ship.
+                text if text.contains("CaUsedAsEndEntity") => {
+                    "it is marked as the certificate of an authority (CA:TRUE), not of a host"
+                        .to_owned()
+                }
+                text => text,
+            },
         },
         rustls::Error::AlertReceived(_) | rustls::Error::DecryptError => TransportError::Broken {
             source: io::Error::new(io::ErrorKind::ConnectionAborted, error.clone()),

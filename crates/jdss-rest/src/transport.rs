@@ -76,7 +76,7 @@ pub struct Reply {
 #[non_exhaustive]
 pub enum TransportError {
     /// Nothing answered the attempt to connect.
-    #[error("no connection within {limit:?}")]
+    #[error("no TLS connection within {limit:?}")]
     ConnectTimeout {
         /// The time given.
         limit: Duration,
