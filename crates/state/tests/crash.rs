@@ -2,10 +2,13 @@
 
 mod frail;
 
+use std::path::Path;
+
 use frail::{Forgotten, Frail, pull_the_plug};
 use jdss_state::{Error, Key, LegacyRecord, Record, Store, Verbs as _};
 
 const BOOT: &str = "4be8f6b5-7b5e-4d0e-8f4f-2f6a5c1f7b1e";
+const ROOT: &str = "/etc/joviandss";
 const LEGACY: &str = "/etc/joviandss/state/jovian/iqn.2025-04.a:vm-100-0/0/vm-100-disk-0";
 
 fn key() -> Key {
@@ -57,21 +60,35 @@ fn remove(disk: &Frail) -> Result<usize, String> {
     pull_the_plug(disk, |store| store.remove(&key()).map(drop), check)
 }
 
-fn disk_with_legacy() -> Frail {
+/// A disk with a record of the other plugin, and with `neighbours` besides it.
+fn disk_with_legacy(neighbours: &[&str]) -> Frail {
     let disk = Frail::new();
-    let mut dirs: Vec<_> = std::path::Path::new(LEGACY).ancestors().skip(1).collect();
-    dirs.retain(|dir| dir.starts_with("/etc/joviandss"));
-    for dir in dirs.iter().rev() {
-        disk.create_dir(dir).expect("its parent is there");
-        disk.sync_dir(dir.parent().expect("below /etc"))
-            .expect("it is a directory");
+    for path in std::iter::once(&LEGACY).chain(neighbours) {
+        let path = Path::new(path);
+        let dirs: Vec<_> = path
+            .ancestors()
+            .skip(1)
+            .filter(|dir| dir.starts_with(ROOT))
+            .collect();
+        for dir in dirs.iter().rev() {
+            // It may be there already.
+            let _ = disk.create_dir(dir);
+            disk.sync_dir(dir.parent().expect("below /etc"))
+                .expect("it is a directory");
+        }
+        let volume = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .expect("it has a name");
+        let json = format!(
+            r#"{{"scsiid":"23466613163306465","volname":"{volume}","snapname":null,"size":7,
+            "hosts":["10.1.0.11"],"multipath":true,"shared":true}}"#
+        );
+        disk.write(path, json.as_bytes())
+            .expect("its directory is there");
+        disk.sync(path).expect("it is there");
+        disk.sync_dir(dirs[0]).expect("it is there");
     }
-    let json = r#"{"scsiid":"23466613163306465","volname":"vm-100-disk-0","snapname":null,"size":7,
-        "hosts":["10.1.0.11"],"multipath":true,"shared":true}"#;
-    disk.write(LEGACY.as_ref(), json.as_bytes())
-        .expect("its directory is there");
-    disk.sync(LEGACY.as_ref()).expect("it is there");
-    disk.sync_dir(dirs[0]).expect("it is there");
     disk
 }
 
@@ -80,6 +97,9 @@ fn legacy(store: &Store) -> Result<Option<LegacyRecord>, String> {
         .legacy("jovian")
         .map_err(|error| format!("unreadable: {error:?}"))?;
     let mut records = records.into_iter().collect::<Result<Vec<_>, _>>();
+    if let Ok(records) = &mut records {
+        records.retain(|record| record.volume == key().volume());
+    }
     match &mut records {
         Ok(records) if records.len() < 2 => Ok(records.pop()),
         other => Err(format!("unreadable: {other:?}")),
@@ -122,7 +142,7 @@ fn move_record(disk: &Frail) -> Result<usize, String> {
 }
 
 fn disk_with_ours() -> Frail {
-    let disk = disk_with_legacy();
+    let disk = disk_with_legacy(&[]);
     let store = disk.store();
     let legacy = store
         .legacy("jovian")
@@ -154,7 +174,15 @@ fn a_removed_record_stays_away() {
 
 #[test]
 fn taking_over_a_record_never_leaves_none() {
-    assert!(move_record(&disk_with_legacy()).unwrap() > 6);
+    assert!(move_record(&disk_with_legacy(&[])).unwrap() > 6);
+    for neighbour in ["0/vm-100-disk-1", "1/vm-100-disk-1"] {
+        let neighbour = Path::new(LEGACY)
+            .ancestors()
+            .nth(2)
+            .unwrap()
+            .join(neighbour);
+        move_record(&disk_with_legacy(&[neighbour.to_str().unwrap()])).unwrap();
+    }
 }
 
 #[test]
@@ -179,7 +207,7 @@ fn the_plug_test_sees_each_forgotten_step() {
         };
         save_over(Some(1), &careless(disk_with(1))).unwrap_err();
         save_over(None, &careless(Frail::new())).unwrap_err();
-        move_record(&careless(disk_with_legacy())).unwrap_err();
+        move_record(&careless(disk_with_legacy(&[]))).unwrap_err();
         move_record(&careless(disk_with_ours())).unwrap_err();
     }
     let disk = disk_with(1);

@@ -136,6 +136,23 @@ fn a_waiting_call_gets_the_lock_when_the_holder_ends() {
     });
 }
 
+/// A child has every open file of its parent until it runs its program.
+#[test]
+fn a_dropped_lock_is_free_at_once_although_children_are_being_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let locks = Locks::at(dir.path());
+    std::thread::scope(|scope| {
+        let children = scope.spawn(|| {
+            for _ in 0..100 {
+                Command::new("true").status().unwrap();
+            }
+        });
+        while !children.is_finished() {
+            drop(take(&locks, "vm-100-disk-0").unwrap());
+        }
+    });
+}
+
 #[test]
 fn each_volume_id_and_target_has_its_own_lock() {
     let dir = tempfile::tempdir().unwrap();

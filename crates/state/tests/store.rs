@@ -202,6 +202,7 @@ fn a_broken_file_hides_no_other() {
     place(&store, "b", b"{");
     fs::create_dir_all(dir.path().join("state/jovian/iqn.2025.json/0")).unwrap();
     put(dir.path().join("state/jovian/notes"), b"not a record");
+    put(dir.path().join("state/notes.json"), b"not a record");
 
     let names = |records: Vec<Result<Record, Error>>| -> Vec<String> {
         let name = |record: Result<Record, Error>| match record {
