@@ -58,9 +58,9 @@ pub(crate) fn read(root: &Root, device: &str) -> io::Result<Option<Map>> {
         return Ok(None);
     };
     let dir = format!("sys/block/{device}");
-    let name = root.read(format!("{dir}/dm/name"))?;
+    let name = attribute(root, device, "name")?;
     let size = size(root, device)?;
-    let suspended = root.read(format!("{dir}/dm/suspended"))?;
+    let suspended = attribute(root, device, "suspended")?;
     let disks = root.list(format!("{dir}/slaves"))?;
     let (Some(name), Some(size), Some(suspended)) = (name, size, suspended) else {
         return Ok(None);
@@ -79,9 +79,22 @@ pub(crate) fn read(root: &Root, device: &str) -> io::Result<Option<Map>> {
     }))
 }
 
+/// A device-mapper attribute; `None` when the device is gone. While one goes,
+/// its attributes are still there and answer EINVAL to every read.
+pub(crate) fn attribute(root: &Root, device: &str, name: &str) -> io::Result<Option<String>> {
+    present(root.read(format!("sys/block/{device}/dm/{name}")))
+}
+
+fn present(read: io::Result<Option<String>>) -> io::Result<Option<String>> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),
+        read => read,
+    }
+}
+
 /// The WWID in the uuid of `device`; `None` when it is not a multipath map.
 fn wwid(root: &Root, device: &str) -> io::Result<Option<Wwid>> {
-    let uuid = root.read(format!("sys/block/{device}/dm/uuid"))?;
+    let uuid = attribute(root, device, "uuid")?;
     let wwid = uuid
         .as_deref()
         .and_then(|uuid| uuid.strip_prefix(UUID_PREFIX));
@@ -118,4 +131,19 @@ pub(crate) fn size(root: &Root, device: &str) -> io::Result<Option<u64>> {
     let text = root.read(format!("sys/block/{device}/size"))?;
     let sectors = text.and_then(|text| text.parse::<u64>().ok());
     Ok(sectors.map(|sectors| sectors.saturating_mul(SECTOR)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_is_going_is_gone_and_any_other_failure_is_one() {
+        let errno = |number| Err(io::Error::from_raw_os_error(number));
+        assert_eq!(present(errno(22)).unwrap(), None); // EINVAL
+        assert!(present(errno(5)).is_err()); // EIO
+        assert!(present(errno(13)).is_err()); // EACCES
+        let text = Some("mpath-x".to_owned());
+        assert_eq!(present(Ok(text.clone())).unwrap(), text);
+    }
 }

@@ -8,12 +8,16 @@ use std::time::{Duration, Instant};
 const ATTEMPT_GAP_MAX: Duration = Duration::from_secs(1);
 /// The time to put back what was changed, whatever the deadline.
 const PUT_BACK: Duration = Duration::from_secs(4);
+/// How long udev may take to remove the node of a map that is gone.
+const NODE: Duration = Duration::from_secs(5);
 /// After so many returns a map is not removed again.
 const RETURNS_MAX: u32 = 3;
 
 /// How far a removal has come.
 #[derive(Debug)]
 struct Removal {
+    /// The map's name when it was last there.
+    name: String,
     next: Instant,
     gap: Duration,
     /// The daemon was asked to change something.
@@ -31,8 +35,9 @@ struct Removal {
 }
 
 impl Removal {
-    fn new() -> Self {
+    fn new(map: &Map) -> Self {
         Self {
+            name: map.name.clone(),
             next: Instant::now(),
             gap: Duration::from_millis(10),
             touched: false,
@@ -75,7 +80,8 @@ impl Multipath {
     /// * Nothing is forced and nothing deferred. After a refusal queueing is
     ///   switched on again, and a map left suspended is resumed.
     /// * It has worked when sysfs shows no map of this volume any more, and it
-    ///   stays away for [`Patience::settle`](crate::Patience::settle).
+    ///   stays away for [`Patience::settle`](crate::Patience::settle). udev has
+    ///   up to 5 s to take the node below `/dev/mapper` away too.
     ///
     /// # Errors
     ///
@@ -90,11 +96,13 @@ impl Multipath {
     /// * [`Error::NotPutBack`]: any of these, and putting back failed too.
     pub fn remove(&self, map: &Map, deadline: Instant) -> Result<()> {
         let wwid = &map.wwid;
-        let mut removal = Removal::new();
+        let mut removal = Removal::new(map);
         let gone = jdss_sys::poll(deadline, || self.step(wwid, &mut removal, deadline));
         let cause = match gone {
             Ok(Some(())) => return Ok(()),
-            Ok(None) => self.why_not(map, &mut removal)?,
+            Ok(None) => self
+                .why_not(map, &mut removal)
+                .unwrap_or_else(|error| error),
             Err(error) => error,
         };
         if removal.touched
@@ -119,6 +127,7 @@ impl Multipath {
             return Ok(None);
         }
         removal.back_off();
+        removal.name.clone_from(&map.name);
         let usage = match self.usage(&map) {
             Err(Error::MapGone { .. }) => return Ok(None),
             usage => usage?,
@@ -186,15 +195,26 @@ impl Multipath {
         Ok(matches!(removal.last, Some(Ok(_))))
     }
 
-    /// Looks whether a map that is gone stays away.
+    /// Looks whether a map that is gone stays away, and until udev has taken
+    /// its node away. A node that stays is udev's failure and not this one's.
     fn settled(&self, wwid: &Wwid, removal: &mut Removal, deadline: Instant) -> Result<Option<()>> {
         if !removal.touched {
             return Ok(Some(()));
         }
-        let until = deadline.min(Instant::now() + self.patience.settle);
-        match jdss_sys::poll(until, || self.map(wwid))? {
-            None => Ok(Some(())),
-            Some(_) => self.returned(wwid, removal),
+        let start = Instant::now();
+        let until = deadline.min(start + self.patience.settle.max(NODE));
+        let node = format!("dev/mapper/{}", removal.name);
+        let back = jdss_sys::poll(until, || {
+            if self.map(wwid)?.is_some() {
+                return Ok(Some(true));
+            }
+            let node = self.root.exists(&node).map_err(Error::Read)?;
+            let settled = !node && start.elapsed() >= self.patience.settle;
+            Ok::<_, Error>(settled.then_some(false))
+        })?;
+        match back {
+            Some(true) => self.returned(wwid, removal),
+            _ => Ok(Some(())),
         }
     }
 

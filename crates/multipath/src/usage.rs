@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::multipath::{failed, unexpected};
-use crate::{Map, Multipath, dmsetup};
+use crate::{Map, Multipath, dmsetup, map};
 use jdss_sys::{Command, Usage};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -64,7 +64,7 @@ impl fmt::Display for MapUsage {
         if !self.is_explained() {
             return write!(
                 f,
-                "open {} times by what is not seen as a process: a loop device, an export, or \
+                "open (count {}) in what is not seen as a process: a loop device, an export, or \
                  a process that is just ending",
                 self.open_count
             );
@@ -93,37 +93,44 @@ impl Multipath {
     /// * [`Error::Read`], [`Error::Run`], [`Error::Failed`], [`Error::Output`]: it
     ///   is not known who uses it; treat it as used.
     pub fn usage(&self, map: &Map) -> Result<MapUsage> {
-        let count = self.open_count(&map.name);
-        // Watchers are looked for before users: who is not seen as a user
-        // afterwards is a watcher or has closed it.
-        let watchers = match count {
-            Ok(0) => BTreeSet::new(),
-            _ => self
-                .openers_by_name(&map.device, &map.name)
-                .map_err(Error::Read)?,
-        };
-        let usage =
-            jdss_sys::usage(&self.root, &*self.effects, &map.device).map_err(Error::Read)?;
-        // The name and the number still meant this map all the time.
+        let seen = self.seen(&map.device, &map.name);
+        // Read after all the rest: so name and number meant this map all the time.
         let now = self.map(&map.wwid)?;
         if !now.is_some_and(|now| now.device == map.device && now.name == map.name) {
             let wwid = map.wwid.clone();
             return Err(Error::MapGone { wwid });
         }
-        self.merged(map, usage, count?, watchers)
+        self.without_partitions(map, seen?)
     }
 
-    /// Leaves out the map's own partition maps, and counts who uses those.
-    fn merged(
-        &self,
-        map: &Map,
-        mut usage: Usage,
-        count: u32,
-        mut watchers: BTreeSet<u32>,
-    ) -> Result<MapUsage> {
+    /// Who uses a device-mapper device, its partition maps counted as holders.
+    fn seen(&self, device: &str, name: &str) -> Result<MapUsage> {
+        let mut open_count = self.open_count(name)?;
+        let mut watchers = BTreeSet::new();
+        if open_count > 0 {
+            // Who has it open before and after the count is counted. Who then
+            // is not seen as a user watches it, or has just closed it.
+            let before = self.openers_by_name(device, name).map_err(Error::Read)?;
+            open_count = self.open_count(name)?;
+            let after = self.openers_by_name(device, name).map_err(Error::Read)?;
+            watchers = before.intersection(&after).copied().collect();
+        }
+        let usage = jdss_sys::usage(&self.root, &*self.effects, device).map_err(Error::Read)?;
+        for user in &usage.openers {
+            watchers.remove(&user.pid);
+        }
+        Ok(MapUsage {
+            usage,
+            open_count,
+            watchers: watchers.into_iter().collect(),
+        })
+    }
+
+    /// Leaves out the map's own partition maps, and adds who uses those.
+    fn without_partitions(&self, map: &Map, mut seen: MapUsage) -> Result<MapUsage> {
         let mut partitions = Vec::new();
         let mut holders = Vec::new();
-        for holder in std::mem::take(&mut usage.holders) {
+        for holder in std::mem::take(&mut seen.usage.holders) {
             match self.partition_of(&holder, map)? {
                 Some(name) => partitions.push((holder, name)),
                 None => holders.push(holder),
@@ -131,37 +138,20 @@ impl Multipath {
         }
         // A partition map holds its map exclusively; nothing else then can.
         if !partitions.is_empty() && holders.is_empty() {
-            usage.exclusive = false;
+            seen.usage.exclusive = false;
         }
-        usage.holders = holders;
-        for user in &usage.openers {
-            watchers.remove(&user.pid);
-        }
+        seen.usage.holders = holders;
         let own = u32::try_from(partitions.len()).unwrap_or(u32::MAX);
-        let mut merged = MapUsage {
-            usage,
-            open_count: count.saturating_sub(own),
-            watchers: watchers.into_iter().collect(),
-        };
+        seen.open_count = seen.open_count.saturating_sub(own);
         for (device, name) in partitions {
-            let count = self.open_count(&name)?;
-            let watchers = self.openers_by_name(&device, &name).map_err(Error::Read)?;
-            let usage = jdss_sys::usage(&self.root, &*self.effects, &device);
-            let usage = usage.map_err(Error::Read)?;
-            let users: BTreeSet<u32> = usage.openers.iter().map(|user| user.pid).collect();
-            merged.add(MapUsage {
-                usage,
-                open_count: count,
-                watchers: watchers.difference(&users).copied().collect(),
-            });
+            seen.add(self.seen(&device, &name)?);
         }
-        Ok(merged)
+        Ok(seen)
     }
 
     /// The name of `holder` if it is a partition map of `map`, as kpartx makes them.
     fn partition_of(&self, holder: &str, map: &Map) -> Result<Option<String>> {
-        let dir = format!("sys/block/{holder}/dm");
-        let uuid = self.root.read(format!("{dir}/uuid")).map_err(Error::Read)?;
+        let uuid = map::attribute(&self.root, holder, "uuid").map_err(Error::Read)?;
         let number = uuid.as_deref().and_then(|uuid| {
             let part = uuid.strip_suffix(&map.uuid())?;
             part.strip_prefix("part")?.strip_suffix('-')
@@ -169,7 +159,7 @@ impl Multipath {
         if !number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit())) {
             return Ok(None);
         }
-        self.root.read(format!("{dir}/name")).map_err(Error::Read)
+        map::attribute(&self.root, holder, "name").map_err(Error::Read)
     }
 
     fn open_count(&self, name: &str) -> Result<u32> {

@@ -271,7 +271,12 @@ impl Multipath {
             }
         }
         if map.is_none() {
-            self.tell(format!("add map {wwid}"), deadline, &mut helped)?;
+            let request = format!("add map {wwid}");
+            if let Some(reply @ Reply::Blacklisted) =
+                self.tell(request.clone(), deadline, &mut helped)?
+            {
+                helped.said.push((request, reply));
+            }
             helped.hopeless = told > 0 && excluded == told && self.map(wwid)?.is_none();
         }
         Ok(helped)

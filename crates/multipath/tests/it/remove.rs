@@ -342,6 +342,8 @@ fn after_the_deadline_nothing_is_begun() {
 fn a_map_is_asked_for_by_its_name_or_by_its_number_where_that_cannot_be_said() {
     let (host, multipath, map) = idle();
     host.put("sys/block/dm-3/dm/name", "odd name");
+    host.remove_path(&format!("dev/mapper/{WWID}"));
+    host.link("dev/mapper/odd name", "../dm-3");
     multipath.remove(&map, far()).unwrap();
     assert_eq!(asked(&host), ["del map dm-3"]);
 }

@@ -159,7 +159,12 @@ fn a_blacklisted_volume_is_told_without_waiting() {
     let disk = |disk: &str| Obstacle::Blacklisted {
         disk: disk.to_owned(),
     };
-    assert_eq!(obstacles(&error), [disk("sda"), disk("sdb")]);
+    assert_eq!(obstacles(&error)[..2], [disk("sda"), disk("sdb")]);
+    let text = error.to_string();
+    assert!(
+        text.contains("answered \"blacklisted\" to `add map"),
+        "{text}"
+    );
     assert!(!error.is_transient());
     assert_eq!(host.log().len(), 3);
 }
