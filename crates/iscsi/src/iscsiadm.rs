@@ -130,7 +130,7 @@ pub(crate) fn reasons(stderr: &str) -> BTreeMap<Portal, (Code, String)> {
             portal = portal_in(rest);
         } else if let Some((_, rest)) = line.split_once("initiator reported error (")
             && let Some((number, _)) = rest.split_once(' ')
-            && let (Some(portal), Ok(number)) = (portal.take(), number.parse())
+            && let (Some(portal), Ok(number)) = (portal, number.parse())
         {
             found.insert(portal, (Code::from_number(number), one_line(line)));
         }

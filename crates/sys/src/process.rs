@@ -105,6 +105,21 @@ mod tests {
     }
 
     #[test]
+    fn a_process_that_waits_to_be_collected_does_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::at(dir.path());
+        for (pid, state) in [("7", "Z"), ("10", "S"), ("9", "S")] {
+            let dir = dir.path().join("proc").join(pid);
+            std::fs::create_dir_all(&dir).unwrap();
+            let file = dir.join("stat");
+            std::fs::File::create(&file).unwrap();
+            let stat = format!("{pid} (iscsid) {state} 1 {pid} {pid} 0");
+            crate::Effects::write(&crate::System, &file, &stat).unwrap();
+        }
+        assert_eq!(find_process(&root, "iscsid").unwrap(), Some(9));
+    }
+
+    #[test]
     fn our_own_group_lives() {
         let group = rustix::process::getpgrp().as_raw_nonzero().get();
         assert!(group_lives(u32::try_from(group).unwrap()));

@@ -21,6 +21,21 @@ fn pid_in(file: &Path) -> rustix::process::Pid {
     rustix::process::Pid::from_raw(number).expect("not zero")
 }
 
+/// Runs a script that never ends and writes its number into `file` once it is
+/// ready; with more time when it was too slow for that.
+fn terminated(script: &str, file: &Path) -> RunError {
+    let limits = [300, 1000, 4000, 16_000, 60_000];
+    for limit in limits.map(Duration::from_millis) {
+        let error = System
+            .run(&shell(script), limit, OnTimeout::Terminate)
+            .expect_err("it never ends");
+        if file.exists() {
+            return error;
+        }
+    }
+    panic!("the child does not get ready");
+}
+
 /// Whether a process runs; one that waits to be collected does not.
 fn runs(pid: rustix::process::Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
@@ -105,6 +120,15 @@ fn much_output_is_bounded() {
 }
 
 #[test]
+fn a_child_cannot_fill_the_memory() {
+    let script = "head -c 2097152 /dev/zero 2>/dev/null || echo refused >&2";
+    let output = System
+        .run(&shell(script), LONG, OnTimeout::Terminate)
+        .unwrap();
+    assert_eq!(output.stderr, "refused\n");
+}
+
+#[test]
 fn a_daemon_that_keeps_the_output_open_is_not_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("pid");
@@ -121,12 +145,14 @@ fn a_daemon_that_keeps_the_output_open_is_not_waited_for() {
 #[test]
 fn a_child_that_passes_its_time_is_terminated_with_its_group() {
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("pid");
-    let script = format!("sleep 1000 & echo $! > {}; wait", file.display());
-    let command = shell(&script);
-    let error = System
-        .run(&command, Duration::from_millis(200), OnTimeout::Terminate)
-        .unwrap_err();
+    let (pid, told) = (dir.path().join("pid"), dir.path().join("told"));
+    // The grandchild tells that it was asked to end, and so was not just killed.
+    let script = format!(
+        "sh -c 'trap \"echo ok > {}; exit\" TERM; echo $$ > {}; while :; do sleep 1; done' & wait",
+        told.display(),
+        pid.display()
+    );
+    let error = terminated(&script, &pid);
     assert!(matches!(
         error,
         RunError::TimedOut {
@@ -134,25 +160,20 @@ fn a_child_that_passes_its_time_is_terminated_with_its_group() {
             ..
         }
     ));
-    assert!(!runs(pid_in(&file)));
+    assert!(!runs(pid_in(&pid)));
+    assert!(told.exists());
 }
 
 #[test]
 fn a_child_that_ignores_sigterm_is_killed_after_the_grace() {
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("pid");
+    let pid = dir.path().join("pid");
     // Only the shell ignores it: its `sleep`s end, it goes on.
     let script = format!(
         "trap : TERM; echo $$ > {}; while true; do sleep 1000; done",
-        file.display()
+        pid.display()
     );
-    let error = System
-        .run(
-            &shell(&script),
-            Duration::from_millis(200),
-            OnTimeout::Terminate,
-        )
-        .unwrap_err();
+    let error = terminated(&script, &pid);
     assert!(matches!(
         error,
         RunError::TimedOut {
@@ -160,7 +181,7 @@ fn a_child_that_ignores_sigterm_is_killed_after_the_grace() {
             ..
         }
     ));
-    assert!(!runs(pid_in(&file)));
+    assert!(!runs(pid_in(&pid)));
 }
 
 #[test]

@@ -238,3 +238,15 @@ fn another_disk_of_the_same_name_is_not_this_one() {
     assert!(initiator.rescan(&disk).is_err());
     assert_eq!(initiator.disk_by_name("sda").unwrap().unwrap().lun, lun(9));
 }
+
+#[test]
+fn another_disk_at_the_same_lun_is_not_this_one() {
+    let (host, initiator, disk) = with_disk();
+    // Deleted and scanned again by somebody else.
+    host.remove_device(&disk.hctl);
+    host.add_device(1, 0, Some(8));
+    initiator.delete(&disk, soon()).unwrap();
+    assert!(initiator.rescan(&disk).is_err());
+    assert_eq!(host.effects(), Vec::<String>::new());
+    assert_eq!(initiator.all_disks().unwrap().len(), 1);
+}

@@ -145,7 +145,7 @@ fn a_disk_is_exactly_its_lun() {
     let host = Host::new();
     let id = host.add_session(TARGET, "10.0.1.1", "3260");
     let other = host.add_session(TARGET, "10.0.2.1", "3260");
-    for lun in [1, 10, 100, 16384] {
+    for lun in [2, 10, 100, 16384] {
         host.add_device(id, lun, Some(131_072));
     }
     host.add_device(id, 7, None);
@@ -158,7 +158,7 @@ fn a_disk_is_exactly_its_lun() {
 
     let disks = initiator.disks(&session).unwrap();
     let luns: Vec<u16> = disks.iter().map(|disk| disk.lun.get()).collect();
-    assert_eq!(luns, [1, 10, 100]);
+    assert_eq!(luns, [2, 10, 100]);
     let lun = |number: u16| Lun::try_from(number).unwrap();
     let disk = initiator.disk(&session, lun(10)).unwrap().unwrap();
     assert_eq!(

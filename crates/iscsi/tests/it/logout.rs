@@ -179,6 +179,16 @@ fn a_session_that_ended_by_itself_is_a_success() {
 }
 
 #[test]
+fn a_record_that_somebody_else_deleted_is_a_success() {
+    let host = logged_in();
+    host.state().before = Some(("-o delete", |host| {
+        host.remove(&format!("{NODES}/{TARGET}/10.0.1.1,3260"));
+        host.remove(&format!("{NODES}/{TARGET}/10.0.2.1,3260"));
+    }));
+    assert_eq!(logout(&host, &two()).unwrap().logged_out, two());
+}
+
+#[test]
 fn gone_is_gone_also_when_the_tool_does_not_end() {
     let host = logged_in();
     host.state().hang = Some(("--logout", Hang::After));
