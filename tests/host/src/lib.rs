@@ -47,6 +47,9 @@
 //! * The **appliance** is a closure from (target, portal) to [`Login`], asked
 //!   anew whenever a real host would send a command, so that its changes show
 //!   where they would. It must not call back into the host.
+//! * **Faults.** A tool or one effect refuses, hangs, or does its work too late
+//!   for its caller ([`Fault`]); daemons stop, programs are missing, portals
+//!   fall silent, the node database stays locked, LVM or a udev worker is first.
 //! * **Crash and power cut.** [`Counter`] stops before any effect;
 //!   [`Host::reboot`] keeps what is on disk and nothing else.
 //!

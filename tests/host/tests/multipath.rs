@@ -444,6 +444,7 @@ fn lvm_does_not_get_what_was_enrolled_before() {
 #[test]
 fn a_blacklisted_wwid_is_refused_everywhere() {
     let (host, _) = host();
+    run(&host, &format!("multipath -a {}", D0.1));
     host.blacklist(D0.1);
     assert_eq!(run(&host, &format!("multipath -a {}", D0.1)).code, 1);
     login(&host, P1);

@@ -177,6 +177,9 @@ fn the_first_error_is_the_exit_code_and_the_rest_is_tried() {
             .contains("error (19 - encountered non-retryable iSCSI login failure)")
     );
     assert_eq!(list(&host, "sys/class/iscsi_session").len(), 1);
+    node(&host, "--logout");
+    targets.refuse(IQN, P2, Some(24));
+    assert_eq!(node(&host, "--login").code, 19);
 }
 
 #[test]
@@ -193,6 +196,8 @@ fn a_dead_portal_is_8() {
     );
     host.restore(P1);
     assert_eq!(node(&host, "--login").code, 0);
+    node(&host, "-p 10.0.9.9 -o new");
+    assert_eq!(node(&host, "-p 10.0.9.9 --login").code, 8, "nobody listens");
 }
 
 #[test]
@@ -250,6 +255,18 @@ fn chap_is_read_from_the_file_that_others_may_have_changed() {
         "user1"
     );
     assert!(read(&host, &record(P1)).contains("= secret1secret1"));
+}
+
+#[test]
+fn a_setting_that_somebody_wrote_is_overwritten_by_an_update() {
+    let (host, _) = host();
+    node(&host, &format!("-p {P1} -o new"));
+    let path = host.root().join(record(P1));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("node.session.scan = auto", "node.session.scan = manual");
+    std::io::Write::write_all(&mut std::fs::File::create(&path).unwrap(), text.as_bytes()).unwrap();
+    node(&host, "-o update -n node.session.scan -v auto");
+    assert!(read(&host, &record(P1)).contains("node.session.scan = auto"));
 }
 
 #[test]
