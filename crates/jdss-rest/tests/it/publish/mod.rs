@@ -60,7 +60,7 @@ pub(super) fn vips() -> Step {
         ok(json!([
             { "name": "vip2", "address": "10.2.0.11", "netmask": "255.255.255.0" },
             { "name": "vip1", "address": "10.1.0.11", "netmask": "255.255.255.0" },
-            { "name": "vip3", "address": "fd00::1" },
+            { "name": "vip3", "address": "FD00:0::0:1" },
         ])),
     )
 }

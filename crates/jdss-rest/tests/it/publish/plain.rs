@@ -47,7 +47,7 @@ fn addresses_of_version_six_compare_as_values() {
         volume(),
         vips(),
     ]);
-    let data_addresses = vec!["FD00:0:0:0:0:0:0:1".parse().unwrap()];
+    let data_addresses = vec!["fd00::1".parse().unwrap()];
     let request = Publish {
         data_addresses,
         ..request()
@@ -178,7 +178,7 @@ fn data_addresses_that_are_no_vips_are_named_with_the_vips_there_are() {
         "10.9.0.11",
         "vip1 10.1.0.11",
         "vip2 10.2.0.11",
-        "fd00::1",
+        "FD00:0::0:1",
         "Pool-0",
     ] {
         assert!(text.contains(part), "{part} is not in {text}");
@@ -318,4 +318,40 @@ fn a_scsi_id_that_is_late_is_waited_for() {
     steps.extend((0..6).map(|_| look(ok(late.clone()))));
     let error = publish(&Script::new(steps)).unwrap_err();
     assert!(matches!(error, Error::NoScsiId { .. }), "{error}");
+}
+
+#[test]
+fn a_target_with_enough_volumes_is_full_whatever_their_numbers() {
+    let script = Script::new([
+        query(json!([])),
+        volume(),
+        targets(json!([target(&name(0), &["vip1", "vip2"])])),
+        luns(&name(0), json!([lun("v_a", 30), lun("v_b", 31)])),
+        vips(),
+        create(&name(1), created(Value::Null)),
+        attach(&name(1), 0, created(lun("v_vm-100-disk-0", 0))),
+    ]);
+    let request = Publish {
+        luns_per_target: 2,
+        ..request()
+    };
+    let published = script.client().publish(&request, soon()).unwrap();
+    assert_eq!(published.target, name(1));
+    script.assert_done();
+}
+
+#[test]
+fn targets_are_filled_in_the_order_of_their_names_not_of_the_list() {
+    let script = Script::new([
+        query(json!([])),
+        volume(),
+        targets(json!([
+            target(&name(2), &["vip1", "vip2"]),
+            target(&name(10), &["vip1", "vip2"])
+        ])),
+        luns(&name(10), json!([])),
+        vips(),
+        attach(&name(10), 0, created(lun("v_vm-100-disk-0", 0))),
+    ]);
+    assert_eq!(publish(&script).unwrap().target, name(10));
 }

@@ -275,3 +275,17 @@ fn a_limit_of_luns_that_cannot_be_is_refused_at_once() {
     let error = script.client().publish(&request, soon()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
 }
+
+#[test]
+fn a_volume_that_only_the_list_of_the_target_shows_is_not_attached_again() {
+    let script = Script::new([
+        query(json!([])),
+        volume(),
+        targets(json!([target(&name(0), &["vip1", "vip2"])])),
+        luns(&name(0), json!([lun("v_vm-100-disk-0", 5)])),
+        vips(),
+    ]);
+    let published = publish(&script).unwrap();
+    assert_eq!(published.lun, 5);
+    assert!(!published.created.lun);
+}
