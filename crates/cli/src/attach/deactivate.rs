@@ -223,11 +223,13 @@ impl Attach {
         others: &[Record],
         budget: &Budget,
     ) -> Result<(), Error> {
+        let siblings: Vec<&Record> = others
+            .iter()
+            .filter(|other| other.target == record.target)
+            .collect();
         let needed = |portal: &Portal| {
             let portal = portal.to_string();
-            others
-                .iter()
-                .any(|other| other.target == record.target && other.portals.contains(&portal))
+            siblings.iter().any(|other| other.portals.contains(&portal))
         };
         // A spare may have a node record of a login that failed.
         let spares = record.spare_portals.iter().filter_map(|p| p.parse().ok());
@@ -242,6 +244,32 @@ impl Attach {
                 target: place.target.to_string(),
             });
         }
+        self.delete_strays(place, &going, budget)?;
         self.logout(&place.target, &going, budget.forward())
+    }
+
+    /// Disks of sessions that no volume of this host needs, and that nobody
+    /// holds: a LUN that was given to another volume meanwhile, for example.
+    /// They would keep the sessions for ever.
+    fn delete_strays(
+        &self,
+        place: &Place,
+        portals: &[Portal],
+        budget: &Budget,
+    ) -> Result<(), Error> {
+        for session in self.initiator.sessions().map_err(Error::Iscsi)? {
+            if session.target != place.target || !portals.contains(&session.portal) {
+                continue;
+            }
+            for disk in self.initiator.disks(&session).map_err(Error::Iscsi)? {
+                let usage = self.initiator.usage(&disk).map_err(Error::Iscsi)?;
+                if usage.is_free() {
+                    self.delete_disk(&disk, budget.forward())?;
+                } else {
+                    self.note(format!("disk {} ({}) stays: {usage}", disk.name, disk.hctl));
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -42,22 +42,26 @@ impl ScsiCommand {
     /// Can it have changed what is on the volume, had it been carried out?
     #[must_use]
     pub fn changes_data(&self) -> bool {
-        matches!(
-            self.opcode,
-            0x04 | 0x0a
-                | 0x2a
-                | 0x2e
-                | 0x41
-                | 0x42
-                | 0x83
-                | 0x89
-                | 0x8a
-                | 0x8e
-                | 0x93
-                | 0xaa
-                | 0xae
-        )
+        changes_data(self.opcode)
     }
+}
+
+fn changes_data(opcode: u8) -> bool {
+    matches!(
+        opcode,
+        0x04 | 0x0a
+            | 0x2a
+            | 0x2e
+            | 0x41
+            | 0x42
+            | 0x83
+            | 0x89
+            | 0x8a
+            | 0x8e
+            | 0x93
+            | 0xaa
+            | 0xae
+    )
 }
 
 /// What commands are counted by.
@@ -69,6 +73,14 @@ pub struct CommandKey {
     pub portal: IpAddr,
     /// First byte of the command.
     pub opcode: u8,
+}
+
+impl CommandKey {
+    /// Can such commands change what is on the volume?
+    #[must_use]
+    pub fn changes_data(&self) -> bool {
+        changes_data(self.opcode)
+    }
 }
 
 /// How many commands of one kind there were.
