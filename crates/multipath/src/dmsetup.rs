@@ -131,6 +131,8 @@ mod tests {
             states(cut),
             [path("8:0", true, 0, 1), path("8:16", false, 1, 1)]
         );
+        let empty = include_str!("../tests/fixtures/dmsetup-status-6.1-no-paths-left.txt");
+        assert_eq!(states(empty), []);
         let dead = include_str!("../tests/fixtures/dmsetup-status-all-paths-cut.txt");
         assert_eq!(
             states(dead),

@@ -68,9 +68,8 @@ pub enum Error {
     Run(#[source] RunError),
     /// A program failed.
     #[error(
-        "`{command}` failed with {}: {}",
-        code.map_or("a signal".to_owned(), |code| format!("code {code}")),
-        if message.is_empty() { "it said nothing" } else { message }
+        "`{command}` failed with {}: {message}",
+        code.map_or("a signal".to_owned(), |code| format!("code {code}"))
     )]
     Failed {
         /// The command.
@@ -122,6 +121,14 @@ pub enum Error {
         request: String,
         /// Its answer.
         reply: Reply,
+    },
+    /// A line of multipathd's configuration that has another shape than all others.
+    #[error("line {number} of `multipathd show config local` is {line:?}, which is no setting")]
+    ConfigLine {
+        /// Its number, from 1.
+        number: usize,
+        /// Its text.
+        line: String,
     },
     /// The deadline had passed before something was begun; so it was not.
     #[error("the time was over before `{step}`; nothing of it was done")]

@@ -20,6 +20,8 @@
 //! 4. [`Multipath::wait_map`]: waits, and helps the daemon when it is late.
 //! 5. [`Multipath::paths`]: which of its paths does the kernel use?
 //!
+//! [`Multipath::config`] shows how the daemon is set up, for checks.
+//!
 //! Down:
 //!
 //! 1. [`Multipath::usage`]: does somebody use it? Wait for them to end.
@@ -81,6 +83,7 @@
 //! ```
 
 mod change;
+mod config;
 mod dmsetup;
 mod effects;
 mod enrol;
@@ -96,6 +99,7 @@ mod wait;
 mod wwid;
 mod wwids;
 
+pub use config::{Config, Section};
 pub use effects::{Effects, System};
 pub use enrol::Enrolment;
 pub use error::{Error, Result};

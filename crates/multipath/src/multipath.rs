@@ -234,13 +234,18 @@ impl Multipath {
 
     /// One request that changes something.
     pub(crate) fn request(&self, request: &str, deadline: Instant) -> Result<Reply> {
-        let limit = self.left(deadline, ASK, || format!("multipathd {request}"))?;
-        let Ok(reply) = self.ask(request, limit)?.parse();
+        let Ok(reply) = self.ask_by(request, deadline)?.parse();
         if reply == Reply::Denied {
             let request = request.to_owned();
             return Err(Error::Refused { request, reply });
         }
         Ok(reply)
+    }
+
+    /// Asks for a text, within the deadline.
+    pub(crate) fn ask_by(&self, request: &str, deadline: Instant) -> Result<String> {
+        let limit = self.left(deadline, ASK, || format!("multipathd {request}"))?;
+        self.ask(request, limit)
     }
 
     fn ask(&self, request: &str, limit: Duration) -> Result<String> {
@@ -264,8 +269,19 @@ pub(crate) fn message(output: &Output) -> String {
         "" => output.stdout.trim(),
         errors => errors,
     };
-    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    if said.is_empty() {
+        return "it said nothing".to_owned();
+    }
+    let lines: Vec<&str> = said.lines().map(|line| plain(line.trim())).collect();
     lines[lines.len().saturating_sub(3)..].join(" / ")
+}
+
+/// Without the uptime that multipath puts in front: `67.757723 | TEXT`.
+fn plain(line: &str) -> &str {
+    match line.split_once(" | ") {
+        Some((uptime, text)) if uptime.parse::<f64>().is_ok() => text,
+        _ => line,
+    }
 }
 
 pub(crate) fn failed(command: &Command, output: &Output) -> Error {
@@ -280,5 +296,26 @@ pub(crate) fn unexpected(command: &Command, text: &str) -> Error {
     Error::Output {
         command: command.to_string(),
         text: text.chars().take(120).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_said_is_its_last_errors_without_the_uptime() {
+        let said = |stdout: &str, stderr: &str| {
+            message(&Output {
+                stdout: stdout.to_owned(),
+                stderr: stderr.to_owned(),
+                ..Output::default()
+            })
+        };
+        assert_eq!(said("", " \n"), "it said nothing");
+        assert_eq!(said("wwid 'x' added\n", ""), "wwid 'x' added");
+        assert_eq!(said("out", "52.348914 | x: map in use\n"), "x: map in use");
+        assert_eq!(said("", "a | b\nc\nd\n\n"), "a | b / c / d");
+        assert_eq!(said("", "1\n2\n3\n4\n"), "2 / 3 / 4");
     }
 }

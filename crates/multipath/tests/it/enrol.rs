@@ -150,3 +150,25 @@ fn something_else_in_the_place_of_the_daemon_is_noticed() {
     let error = host.multipath().check().unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error}");
 }
+
+#[test]
+fn the_configuration_in_use_is_read_from_the_daemon() {
+    let host = Host::new();
+    let config = host.multipath().config(far()).unwrap();
+    let defaults = config.section("defaults").unwrap();
+    assert_eq!(defaults.get("user_friendly_names"), Some("no"));
+    assert_eq!(host.log(), ["show config local"]);
+    host.state()
+        .answers
+        .insert("show", vec!["fail\ntimeout\n", "hello\n"]);
+    let error = host.multipath().config(far()).unwrap_err();
+    assert!(
+        matches!(error, Error::Refused { .. }) && error.is_transient(),
+        "{error}"
+    );
+    let error = host.multipath().config(far()).unwrap_err();
+    assert!(
+        matches!(error, Error::ConfigLine { number: 1, .. }),
+        "{error}"
+    );
+}

@@ -5,4 +5,5 @@ mod enrol;
 mod host;
 mod page83;
 mod remove;
+mod tools;
 mod wait;
