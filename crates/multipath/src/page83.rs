@@ -144,17 +144,12 @@ pub fn parse(page: &[u8]) -> Result<Vec<Designator>, Error> {
         let found = page.get(1).copied();
         return Err(Error::NotPage83 { found });
     }
-    let end = end(page);
-    let truncated = |at| Error::Page83Truncated {
-        at,
-        end,
-        len: page.len(),
-    };
-    let page = page.get(..end).ok_or(truncated(HEADER))?;
+    let (end, len) = (end(page), page.len());
+    let page = &page[..len.min(end)];
     let mut designators = Vec::new();
     let mut at = HEADER;
     while at < end {
-        let found = raw(page, at).ok_or(truncated(at))?;
+        let found = raw(page, at).ok_or(Error::Page83Truncated { at, end, len })?;
         at += 4 + found.id.len();
         designators.push(Designator {
             association: found.association(),
@@ -338,6 +333,7 @@ mod tests {
             (&b"ATA     Disk  7  "[..], "1ATA_Disk_7"),
             (b"eui.3739\0\0\0junk", "1eui.3739"),
             (b"a/b(c)\x0bd", "1a_b_c__d"),
+            (b"x \x0b y\x0b", "1x_y"),
             (b"        ", "1"),
         ] {
             assert_eq!(name(&[(2, 1, raw)]).as_deref(), Some(tidied));

@@ -173,28 +173,19 @@ fn what_a_refusal_changed_is_put_back() {
         1
     );
 
-    // A user comes while queueing is off and the map suspended.
+    // A user comes while queueing is off, and the map is left suspended.
     let (host, multipath, map) = idle();
     host.fail_all(&["sda", "sdb"]);
     host.stick("dm-3", 77);
-    host.state().suspends = true;
-    host.state().answers.insert("del", vec!["fail\n"; 1]);
-    std::thread::scope(|scope| {
-        let removing = scope.spawn(|| multipath.remove(&map, far()));
-        while !host.state().log.contains(&request("disablequeueing")) {
-            std::thread::yield_now();
-        }
-        host.open_by("dm-3", 4242, "kvm");
-        host.put("sys/block/dm-3/dm/suspended", "1");
-        match removing.join().unwrap() {
-            Err(error) => {
-                assert!(matches!(error, Error::InUse { .. }), "{error}");
-                assert_eq!(host.read("sys/block/dm-3/dm/suspended"), "0");
-                assert!(host.queues("dm-3"));
-            }
-            Ok(()) => panic!("a map in use was removed"),
-        }
-    });
+    host.state().user_comes = true;
+    let error = multipath.remove(&map, far()).unwrap_err();
+    assert!(matches!(error, Error::InUse { .. }), "{error}");
+    assert_eq!(
+        asked(&host),
+        ["disablequeueing", "resume", "restorequeueing"].map(request)
+    );
+    assert_eq!(host.read("sys/block/dm-3/dm/suspended"), "0");
+    assert!(host.queues("dm-3"));
 }
 
 #[test]

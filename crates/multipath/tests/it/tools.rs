@@ -113,6 +113,10 @@ impl Host {
                 self.state().queueing.insert(device.clone(), on);
                 if !on {
                     self.close(&device, |opener| matches!(opener, Opener::Stuck(_)));
+                    if self.state().user_comes {
+                        self.open_by(&device, 4242, "kvm");
+                        self.put(&format!("sys/block/{device}/dm/suspended"), "1");
+                    }
                 }
                 "ok\n".to_owned()
             }
