@@ -128,9 +128,8 @@ impl Multipath {
         }
         removal.back_off();
         removal.name.clone_from(&map.name);
-        let usage = match self.usage(&map) {
-            Err(Error::MapGone { .. }) => return Ok(None),
-            usage => usage?,
+        let Some(usage) = self.usage_if_there(&map)? else {
+            return Ok(None);
         };
         removal.usage = Some(usage.clone());
         if !usage.usage.is_free() {

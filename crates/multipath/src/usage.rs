@@ -84,23 +84,32 @@ impl fmt::Display for MapUsage {
 impl Multipath {
     /// Who uses a map: block devices on top of it, processes that have it open,
     /// mounts, and how often the kernel says that it is open (`dmsetup info`).
-    /// Blocks for at most 5 s, and not on the map's I/O.
+    /// Nobody uses a map that is gone. Blocks for at most 10 s, and not on the
+    /// map's I/O.
     ///
     /// # Errors
     ///
-    /// * [`Error::MapGone`]: it is not there any more, so nobody uses it.
     /// * [`Error::ToolMissing`]: install `dmsetup`.
     /// * [`Error::Read`], [`Error::Run`], [`Error::Failed`], [`Error::Output`]: it
     ///   is not known who uses it; treat it as used.
     pub fn usage(&self, map: &Map) -> Result<MapUsage> {
+        Ok(self.usage_if_there(map)?.unwrap_or_default())
+    }
+
+    /// `None` when the map is gone.
+    pub(crate) fn usage_if_there(&self, map: &Map) -> Result<Option<MapUsage>> {
         let seen = self.seen(&map.device, &map.name);
         // Read after all the rest: so name and number meant this map all the time.
-        let now = self.map(&map.wwid)?;
-        if !now.is_some_and(|now| now.device == map.device && now.name == map.name) {
-            let wwid = map.wwid.clone();
-            return Err(Error::MapGone { wwid });
+        if self.still(map)?.is_none() {
+            return Ok(None);
         }
-        self.without_partitions(map, seen?)
+        self.without_partitions(map, seen?).map(Some)
+    }
+
+    /// The map as it is now, if it is still the same one.
+    fn still(&self, map: &Map) -> Result<Option<Map>> {
+        let same = |now: &Map| now.device == map.device && now.name == map.name;
+        Ok(self.map(&map.wwid)?.filter(same))
     }
 
     /// Who uses a device-mapper device, its partition maps counted as holders.
@@ -205,8 +214,7 @@ impl Multipath {
         let command = Command::new("dmsetup").args(["status", &map.name]);
         let output = self.run(&command, "dmsetup", Instant::now() + DMSETUP)?;
         // Read after the states: it tells whether the name still was this map.
-        let now = self.map(&map.wwid)?;
-        let Some(now) = now.filter(|now| now.device == map.device && now.name == map.name) else {
+        let Some(now) = self.still(map)? else {
             let wwid = map.wwid.clone();
             return Err(Error::MapGone { wwid });
         };
