@@ -10,10 +10,10 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use super::http::{Broken, Message, read_request, write_answer};
 
 /// A client that says nothing, or takes nothing, for this long is left.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_secs(120);
 
 /// How long, and for how many bytes, the rest of a request is taken that was refused.
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(5);
 const LINGER_MAX: usize = 4 * 1024 * 1024;
 
 /// What becomes of a request.

@@ -148,6 +148,18 @@ fn garbage_is_answered_if_it_can_be_and_hurts_nobody() {
 }
 
 #[test]
+fn a_refused_body_is_taken_so_that_the_answer_arrives() {
+    let (_appliance, client) = pair();
+    let mut connection = client.connect().unwrap();
+    let head = b"POST / HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n";
+    connection.write(head).unwrap();
+    for _ in 0..3000 {
+        connection.write(&[b' '; 1000]).unwrap();
+    }
+    assert_eq!(connection.answer().unwrap().status, 413);
+}
+
+#[test]
 fn connections_beyond_the_bound_are_closed_and_the_others_go_on() {
     let (_appliance, client) = pair();
     let mut open = Vec::new();
