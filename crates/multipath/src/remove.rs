@@ -71,8 +71,9 @@ impl Multipath {
     /// seconds longer to put things back.
     ///
     /// * A user of the map ends it at once, before anything is changed; **wait
-    ///   for users to end before calling this**. In the end the kernel decides:
-    ///   it does not remove a map that is open.
+    ///   for users to end before calling this**. One that shows only in the open
+    ///   count is given [`Patience::stuck`](crate::Patience::stuck). In the end
+    ///   the kernel decides: it does not remove a map that is open.
     /// * udev and multipathd looking at the map are waited for. Where no path is
     ///   up and the map queues I/O, they would wait for ever: after
     ///   [`Patience::stuck`](crate::Patience::stuck) queueing is switched off,
@@ -105,16 +106,19 @@ impl Multipath {
                 .unwrap_or_else(|error| error),
             Err(error) => error,
         };
-        if removal.touched
-            && let Err(undo) = self.put_back(wwid)
-        {
-            return Err(Error::NotPutBack {
+        if !removal.touched {
+            return Err(cause);
+        }
+        match self.put_back(wwid) {
+            Ok(true) => Err(cause),
+            // The daemon did it after all, later than it was waited for.
+            Ok(false) => Ok(()),
+            Err(undo) => Err(Error::NotPutBack {
                 name: map.name.clone(),
                 cause: Box::new(cause),
                 undo: Box::new(undo),
-            });
+            }),
         }
-        Err(cause)
     }
 
     /// One look, and an attempt when it is time for one.
@@ -132,10 +136,12 @@ impl Multipath {
             return Ok(None);
         };
         removal.usage = Some(usage.clone());
-        if !usage.usage.is_free() {
+        if usage.is_named() {
             return Err(in_use(&map, usage));
         }
-        if !usage.is_explained() {
+        if !usage.is_free() {
+            // Nobody is seen who has it open, or alone: one of udev's programs
+            // perhaps, or a process that is just ending.
             if lasted(&mut removal.unexplained, self.patience.stuck) {
                 return Err(in_use(&map, usage));
             }
@@ -154,6 +160,7 @@ impl Multipath {
             removal.queueing_off = self.attempt(&request, removal, deadline)?;
             return Ok(None);
         }
+        removal.stuck = None;
         let before = self.incarnation(&map)?;
         self.attempt(&format!("del map {}", map.argument()), removal, deadline)?;
         match self.map(wwid)? {
@@ -170,7 +177,7 @@ impl Multipath {
         Ok((map.device.clone(), seq.map_err(Error::Read)?))
     }
 
-    /// One request; whether the daemon answered at all.
+    /// One request; whether the daemon said "ok".
     fn attempt(&self, request: &str, removal: &mut Removal, deadline: Instant) -> Result<bool> {
         let answer = self.request(request, deadline);
         // Even without an answer it may have begun.
@@ -191,7 +198,7 @@ impl Multipath {
             answer => removal.last = Some(answer),
         }
         removal.daemon_gone = None;
-        Ok(matches!(removal.last, Some(Ok(_))))
+        Ok(matches!(removal.last, Some(Ok(Reply::Ok))))
     }
 
     /// Looks whether a map that is gone stays away, and until udev has taken
@@ -259,17 +266,20 @@ impl Multipath {
         })
     }
 
-    /// Queueing as configured, and not suspended. Versions 0.9.8 and 0.9.9 of
+    /// Queueing as configured, and not suspended; false when it is gone. Versions 0.9.8 and 0.9.9 of
     /// the daemon leave queueing off after a refused `del map`, older ones the
     /// map suspended.
-    fn put_back(&self, wwid: &Wwid) -> Result<()> {
+    fn put_back(&self, wwid: &Wwid) -> Result<bool> {
         let Some(map) = self.map(wwid)? else {
-            return Ok(());
+            return Ok(false);
         };
         if map.suspended {
             self.resume(&map, Instant::now() + PUT_BACK)?;
         }
-        self.restore_queueing(&map, Instant::now() + PUT_BACK)
+        match self.restore_queueing(&map, Instant::now() + PUT_BACK) {
+            Err(_) if self.map(wwid)?.is_none() => Ok(false),
+            restored => restored.map(|()| true),
+        }
     }
 
     fn resume(&self, map: &Map, deadline: Instant) -> Result<()> {

@@ -30,6 +30,17 @@ impl MapUsage {
         self.usage.is_free() && self.is_explained()
     }
 
+    /// Whether somebody in particular uses it.
+    pub(crate) fn is_named(&self) -> bool {
+        let Usage {
+            holders,
+            openers,
+            mounts,
+            ..
+        } = &self.usage;
+        !(holders.is_empty() && openers.is_empty() && mounts.is_empty())
+    }
+
     /// Whether the processes that can be seen explain the open count. One that
     /// they do not explain is a real user (a loop device, an export), or a
     /// process that is just ending.
@@ -153,7 +164,12 @@ impl Multipath {
         let own = u32::try_from(partitions.len()).unwrap_or(u32::MAX);
         seen.open_count = seen.open_count.saturating_sub(own);
         for (device, name) in partitions {
-            seen.add(self.seen(&device, &name)?);
+            match self.seen(&device, &name) {
+                Ok(users) => seen.add(users),
+                // It went while it was looked at.
+                Err(_) if self.partition_of(&device, map)?.is_none() => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(seen)
     }

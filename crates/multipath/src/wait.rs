@@ -148,6 +148,10 @@ struct Helped {
     hopeless: bool,
 }
 
+fn has(map: &Map, disk: &str) -> bool {
+    map.disks.iter().any(|name| name == disk)
+}
+
 impl Multipath {
     /// Waits until the map of an [enrolled](Self::enrol) volume is there with
     /// all `disks` (`sda`), is not suspended, and has its node below
@@ -158,8 +162,8 @@ impl Multipath {
     /// again with growing pauses, it is helped: with `add path` for each disk
     /// that the map lacks, then `add map`. Never with a reconfiguration.
     ///
-    /// At the deadline a usable map with fewer disks is a success too: compare
-    /// [`Map::disks`]. With no disks given, any map of the volume will do.
+    /// At the deadline a usable map with some of the disks is a success too:
+    /// compare [`Map::disks`]. With no disks given, any map of the volume will do.
     /// Blocks until `deadline`, at most 10 s longer while the daemon is slow.
     ///
     /// # Errors
@@ -177,7 +181,7 @@ impl Multipath {
         let mut daemon_gone: Option<Instant> = None;
         let found = jdss_sys::poll(deadline, || {
             let map = self.map(wwid)?;
-            let complete = |map: &Map| disks.iter().all(|disk| map.disks.iter().any(|d| d == disk));
+            let complete = |map: &Map| disks.iter().all(|disk| has(map, disk));
             if let Some(map) = map.as_ref().filter(|map| complete(map))
                 && self.not_ready(map)?.is_none()
             {
@@ -206,7 +210,9 @@ impl Multipath {
         let mut obstacles = Vec::new();
         if let Some(map) = map {
             match self.not_ready(&map)? {
-                None if disks.is_empty() || !map.disks.is_empty() => return Ok(map),
+                None if disks.is_empty() || disks.iter().any(|disk| has(&map, disk)) => {
+                    return Ok(map);
+                }
                 obstacle => obstacles.extend(obstacle),
             }
         }
@@ -248,7 +254,7 @@ impl Multipath {
         deadline: Instant,
     ) -> Result<Helped> {
         let mut helped = Helped::default();
-        let lacks = |disk: &&&str| !map.is_some_and(|map| map.disks.iter().any(|d| d == *disk));
+        let lacks = |disk: &&&str| !map.is_some_and(|map| has(map, disk));
         let mut told = 0;
         let mut excluded = 0;
         for disk in disks.iter().filter(lacks) {

@@ -73,6 +73,8 @@ pub(crate) struct State {
     pub(crate) scsi_id: String,
     /// A refused removal leaves the map suspended.
     pub(crate) suspends: bool,
+    /// The map goes just when queueing is to be switched on again.
+    pub(crate) late: bool,
     /// When queueing is switched off a user comes, and the map is suspended.
     pub(crate) user_comes: bool,
     /// How many maps were ever made.

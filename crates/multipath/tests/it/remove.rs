@@ -111,6 +111,30 @@ fn udev_that_waits_for_a_dead_map_is_let_go() {
 }
 
 #[test]
+fn a_busy_daemon_is_asked_again_to_let_it_go() {
+    let (host, multipath, map) = idle();
+    host.fail_all(&["sda", "sdb"]);
+    host.stick("dm-3", 77);
+    let busy = vec!["timeout\n", "fail\ntimeout\n"];
+    host.state().answers.insert("disablequeueing", busy);
+    multipath.remove(&map, far()).unwrap();
+    let off = request("disablequeueing");
+    assert_eq!(
+        asked(&host),
+        [off.clone(), off.clone(), off, request("del")]
+    );
+}
+
+#[test]
+fn a_map_that_goes_after_the_deadline_is_gone() {
+    let (host, multipath, map) = idle();
+    host.state().answers.insert("del", vec!["timeout\n"; 1000]);
+    host.state().late = true;
+    multipath.remove(&map, soon()).unwrap();
+    assert_eq!(multipath.map(&wwid()).unwrap(), None);
+}
+
+#[test]
 fn queueing_stays_on_while_a_path_is_up_or_nothing_is_known() {
     let (host, multipath, map) = idle();
     host.fail_all(&["sda"]);

@@ -110,6 +110,10 @@ impl Host {
                     return self.fail("device not found");
                 };
                 let on = verb == "restorequeueing";
+                if on && self.state().late {
+                    self.remove_map(&device);
+                    return self.fail("device not found");
+                }
                 self.state().queueing.insert(device.clone(), on);
                 if !on {
                     self.close(&device, |opener| matches!(opener, Opener::Stuck(_)));

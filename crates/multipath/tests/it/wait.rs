@@ -108,6 +108,12 @@ fn fewer_disks_are_a_success_only_at_the_deadline() {
         .unwrap();
     assert_eq!(map.disks, ["sda"]);
     assert!(host.log().iter().all(|asked| asked == "add path sdb"));
+    // None of them is not some of them.
+    let error = host
+        .multipath()
+        .wait_map(&wwid(), &["sdb"], soon())
+        .unwrap_err();
+    assert!(matches!(obstacles(&error), [Obstacle::Blacklisted { .. }]));
 }
 
 #[test]
