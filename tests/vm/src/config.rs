@@ -46,6 +46,9 @@ blacklist_exceptions {
 }
 "#;
 
+/// Where settings of LVM may stand that differ from the defaults; absent when a scenario begins.
+pub const LVM_LOCAL: &str = "/etc/lvm/lvmlocal.conf";
+
 /// Writes `text` to `path`, with `mode` and making directories as needed.
 ///
 /// # Errors

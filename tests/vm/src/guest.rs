@@ -253,7 +253,9 @@ impl Guest {
         for portal in Portal::ALL {
             portal.restore()?;
         }
+        // Absent, mostly.
         drop(std::fs::remove_dir_all("/etc/pve"));
+        drop(std::fs::remove_file(config::LVM_LOCAL));
         if sysfs::text("/etc/multipath.conf")?.as_deref() != Some(config::MULTIPATH.trim_end()) {
             self.configure_multipath(config::MULTIPATH)?;
         }

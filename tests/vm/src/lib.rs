@@ -14,6 +14,8 @@ pub mod daemon;
 pub mod dm;
 mod error;
 mod guest;
+pub mod initiator;
+pub mod multipath;
 pub mod network;
 mod process;
 pub mod sysfs;

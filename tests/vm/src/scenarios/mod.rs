@@ -1,6 +1,7 @@
 //! One module a theme; each scenario is a function that begins and ends with a "host as before".
 
 mod harness;
+mod lvm;
 
 use jdss_vm::{Error, Guest};
 
@@ -24,5 +25,5 @@ macro_rules! scenarios {
 use scenarios;
 
 pub(crate) fn all() -> Vec<Scenario> {
-    [harness::all()].into_iter().flatten().collect()
+    [harness::all(), lvm::all()].into_iter().flatten().collect()
 }
