@@ -6,9 +6,11 @@ mod support;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
-use jdss::attach::{Active, Attach, Budget, Class, Deactivated, Error, Volume};
+use jdss::attach::{Active, Attach, Budget, Class, Deactivated, Error, Event, Volume};
 use jdss_host::{Daemon, Held, Hold, Host, Stopped};
 use jdss_rest::{Client, TargetGroup, Tls};
 use jdss_sim::Appliance;
@@ -349,7 +351,11 @@ fn a_device_in_use_is_not_taken_down() {
     assert!(error.to_string().contains("kvm"), "{error}");
     let changes: Vec<_> = lab.host.log()[log..]
         .iter()
-        .filter(|e| !e.starts_with("run dmsetup info") && !e.starts_with("open "))
+        .filter(|e| {
+            !["run dmsetup info", "open ", "ask show "]
+                .iter()
+                .any(|look| e.starts_with(look))
+        })
         .cloned()
         .collect();
     assert_eq!(changes, [""; 0], "refused before anything is changed");
@@ -358,6 +364,96 @@ fn a_device_in_use_is_not_taken_down() {
     lab.host.release(guest);
     lab.deactivate(VM).unwrap();
     lab.assert_as_before();
+}
+
+#[test]
+fn without_multipathd_nothing_is_taken_down() {
+    let lab = Lab::new(&[VM]);
+    let active = lab.activate(VM).unwrap();
+    lab.host.set_daemon(Daemon::Multipathd, false);
+    let error = lab.deactivate(VM).unwrap_err();
+    assert_eq!(error.class(), Class::Host, "{error}");
+    assert_eq!(lab.host.serves(&active.wwid).len(), 2);
+    lab.host.set_daemon(Daemon::Multipathd, true);
+    assert!(!lab.activate(VM).unwrap().changed);
+    lab.deactivate(VM).unwrap();
+    lab.assert_as_before();
+}
+
+#[test]
+fn a_data_address_that_is_no_vip_is_told() {
+    let mut lab = Lab::new(&[VM]);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let events = Arc::clone(&told);
+    lab.attach = support::engine(&lab.host).observed_by(move |event| {
+        if let Event::Note { text } = event {
+            events.lock().unwrap().push(text.clone());
+        }
+    });
+    let mut volume = lab.volume(VM);
+    volume.data_addresses.push("127.0.0.9".parse().unwrap());
+    let active = lab.bring_up(&volume).unwrap();
+    assert_eq!(active.up.len(), 2);
+    let told = told.lock().unwrap();
+    assert!(told.len() == 1 && told[0].contains("127.0.0.9"), "{told:?}");
+}
+
+#[test]
+fn volumes_of_one_target_come_and_go_at_once() {
+    let names: Vec<String> = (0..6).map(|n| format!("vm-100-disk-{n}")).collect();
+    let volumes: Vec<&str> = names.iter().map(String::as_str).collect();
+    let lab = Lab::new(&volumes);
+    // Every second one goes down again while the others come up.
+    thread::scope(|scope| {
+        for (n, name) in volumes.iter().enumerate() {
+            let lab = &lab;
+            scope.spawn(move || {
+                lab.activate(name).unwrap();
+                if n % 2 == 1 {
+                    lab.deactivate(name).unwrap();
+                }
+            });
+        }
+    });
+    for (n, name) in volumes.iter().enumerate() {
+        if n % 2 == 0 {
+            assert_eq!(lab.host.serves(&lab.wwid(name)).len(), 2, "{name}");
+        }
+    }
+    let sessions = lab.host.left();
+    let sessions = sessions
+        .iter()
+        .filter(|l| l.starts_with("session "))
+        .count();
+    assert_eq!(sessions, 2, "one a portal");
+    lab.assert_no_harm();
+    for (n, name) in volumes.iter().enumerate() {
+        let was = if n % 2 == 0 {
+            Deactivated::Done
+        } else {
+            Deactivated::WasNot
+        };
+        assert_eq!(lab.deactivate(name).unwrap(), was);
+    }
+    lab.assert_as_before();
+}
+
+#[test]
+fn a_stray_that_nobody_holds_does_not_keep_the_sessions() {
+    let lab = Lab::new(&[VM, OTHER]);
+    lab.activate(VM).unwrap();
+    lab.activate(OTHER).unwrap();
+    // The sibling's record is lost, its disks are still there.
+    assert!(support::store(&lab.host).remove(&key(OTHER)).unwrap());
+    let held = lab.hold(&lab.wwid(OTHER));
+    lab.deactivate(VM).unwrap();
+    assert_eq!(
+        lab.host.serves(&lab.wwid(OTHER)).len(),
+        2,
+        "somebody has it open"
+    );
+    lab.assert_no_harm();
+    lab.host.release(held);
 }
 
 /// The volume's LUN number is given to another volume behind our back.

@@ -3,32 +3,30 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use jdss_iscsi::{Disk, LoginSettings, Portal, PortalOutcome};
+use jdss_iscsi::Portal;
 use jdss_multipath::Enrolment;
 use jdss_state::{Key, Phase, Record, ScsiIdLock, VolumeLock};
 
 use super::convert::{Place, place_of_published};
+use super::disks::DISK_PATIENCE;
 use super::paths::split;
 use super::undo::{Change, Journal};
-use super::verify::name_of;
 use super::{Active, Attach, Budget, Connect, Error, Event, MissingPath, Volume, link};
 
-/// How long a disk may take to appear after the scan.
-const DISK_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a map may take to take in all its paths.
 const MAP_PATIENCE: Duration = Duration::from_secs(60);
 
 /// One activation on its way.
-struct Attempt<'a> {
-    volume: &'a Volume,
-    key: &'a Key,
-    lock: &'a VolumeLock,
-    budget: &'a Budget,
-    link: PathBuf,
-    record: Record,
-    journal: Journal,
+pub(super) struct Attempt<'a> {
+    pub(super) volume: &'a Volume,
+    pub(super) key: &'a Key,
+    pub(super) lock: &'a VolumeLock,
+    pub(super) budget: &'a Budget,
+    pub(super) link: PathBuf,
+    pub(super) record: Record,
+    pub(super) journal: Journal,
     /// Held from when the WWID is known until the end, undoing included.
-    wwid: Option<ScsiIdLock>,
+    pub(super) wwid: Option<ScsiIdLock>,
 }
 
 /// Path of the device, portals that are up, portals that are missing.
@@ -66,16 +64,19 @@ impl Attach {
             .locks
             .volume(&key, budget.forward())
             .map_err(Error::State)?;
-        let boot_id = jdss_state::boot_id(&self.root.join("")).map_err(Error::State)?;
+        let boot_id = self.boot_id()?;
         let link = link::path(&self.root, &key);
         let before = self.store.load(&key).map_err(Error::State)?;
         if let Some(record) = &before
+            && let Some(wwid) = &record.scsi_id
             && record.phase == Phase::Active
-            && record.boot_id == boot_id
-            && let Some(active) = self.judge(record, link.clone(), budget)?
+            && record.is_of_boot(&boot_id)
         {
-            self.tell(Event::AlreadyUp);
-            return Ok(active);
+            let _wwid = lock.scsi_id(wwid, budget.forward()).map_err(Error::State)?;
+            if let Some(active) = self.judge(record, link.clone(), budget)? {
+                self.tell(Event::AlreadyUp);
+                return Ok(active);
+            }
         }
 
         self.initiator.check().map_err(Error::Iscsi)?;
@@ -96,7 +97,8 @@ impl Attach {
             .map_err(|cause| self.give_up(cause, attempt, before))
     }
 
-    fn save(&self, record: &Record) -> Result<(), Error> {
+    /// Keeps the record; from then on a killed process can be followed up.
+    pub(super) fn save(&self, record: &Record) -> Result<(), Error> {
         self.store.save(record).map_err(Error::State)?;
         self.tell(Event::Recorded {
             phase: record.phase,
@@ -114,7 +116,7 @@ impl Attach {
             wwid,
             ..
         } = attempt;
-        let mut undo = self.unwind(journal, wwid.as_ref(), budget);
+        let mut undo = self.unwind(key, journal, wwid.as_ref(), budget);
         let kept = if undo.is_empty() {
             match before {
                 Some(before) => self.store.save(&before),
@@ -164,9 +166,6 @@ impl Attach {
             self.single_device(attempt, &place)?
         };
         self.hand_out(attempt, &path)?;
-        for MissingPath { portal, reason } in &missing {
-            self.note(format!("degraded: {portal}: {reason}"));
-        }
         Ok(Active {
             path,
             link: attempt.link.clone(),
@@ -191,6 +190,12 @@ impl Attach {
             .connect()?
             .publish(&publish_request(volume), budget.forward())
             .map_err(|e| Error::Appliance(Box::new(e)))?;
+        for address in &published.unused {
+            self.note(format!(
+                "no path goes through data address {address}: it is no VIP of pool {}, or not allowed on {}",
+                volume.pool, published.target
+            ));
+        }
         let place = place_of_published(&published, volume.data_port)?;
         record.target = Some(place.target.to_string());
         record.lun = Some(place.lun.get());
@@ -224,206 +229,6 @@ impl Attach {
             added,
         });
         Ok(())
-    }
-
-    /// Sessions to the portals that lack one. With a single path, to the first
-    /// portal that works; the others become spares in the record.
-    fn log_in(&self, attempt: &mut Attempt<'_>, place: Place) -> Result<Place, Error> {
-        let Attempt {
-            volume,
-            budget,
-            record,
-            journal,
-            wwid,
-            ..
-        } = attempt;
-        let _target = wwid
-            .as_ref()
-            .map(|lock| lock.target(place.target.as_str(), budget.forward()))
-            .transpose()
-            .map_err(Error::State)?;
-        let settings = if volume.multipath {
-            LoginSettings::default()
-        } else {
-            LoginSettings::single_path()
-        };
-        let all: Vec<&[Portal]> = if volume.multipath {
-            vec![&place.portals]
-        } else {
-            place.portals.chunks(1).collect()
-        };
-        let mut down = Vec::new();
-        for portals in all {
-            budget.step("logging in")?;
-            let outcomes = self
-                .initiator
-                .login(&place.target, portals, &settings, budget.forward())
-                .map_err(Error::Iscsi)?;
-            let up = self.note_logins(&place, &outcomes, journal, &mut down);
-            if up.is_empty() {
-                continue;
-            }
-            if volume.multipath {
-                return Ok(place);
-            }
-            let spares = place.portals.iter().filter(|p| !up.contains(p));
-            record.spare_portals = spares.map(Portal::to_string).collect();
-            record.portals = up.iter().map(Portal::to_string).collect();
-            self.save(record)?;
-            return Ok(Place {
-                portals: up,
-                ..place
-            });
-        }
-        Err(Error::NoSession {
-            target: place.target,
-            portals: down,
-        })
-    }
-
-    fn note_logins(
-        &self,
-        place: &Place,
-        outcomes: &[PortalOutcome],
-        journal: &mut Journal,
-        down: &mut Vec<(Portal, String)>,
-    ) -> Vec<Portal> {
-        let (mut up, mut new) = (Vec::new(), Vec::new());
-        for outcome in outcomes {
-            let portal = outcome.portal;
-            match &outcome.result {
-                Ok((_, made)) => {
-                    up.push(portal);
-                    if *made {
-                        new.push(portal);
-                    }
-                    self.tell(Event::LoggedIn {
-                        portal: portal.to_string(),
-                        new: *made,
-                    });
-                }
-                Err(reason) => {
-                    // Its node record, made just now, goes with the undoing.
-                    new.push(portal);
-                    down.push((portal, reason.to_string()));
-                    self.tell(Event::PortalDown {
-                        portal: portal.to_string(),
-                        reason: reason.to_string(),
-                    });
-                }
-            }
-        }
-        if !new.is_empty() {
-            journal.add(Change::LoggedIn {
-                target: place.target.clone(),
-                portals: new,
-            });
-        }
-        up
-    }
-
-    /// Scans our LUN on each session, waits for its disk and lets it prove
-    /// that it is the volume.
-    fn find_disks(&self, attempt: &mut Attempt<'_>, place: &Place) -> Result<(), Error> {
-        let Attempt {
-            budget, journal, ..
-        } = attempt;
-        let mut failed = Vec::new();
-        let mut found = 0;
-        let mut asked = false;
-        for path in self.paths(place)? {
-            budget.step("looking for the disks")?;
-            let Some(session) = path.session.as_ref().filter(|s| s.is_up()) else {
-                failed.push((path.portal, path.reason()));
-                continue;
-            };
-            let new = path.disk.is_none();
-            let disk = match path.disk {
-                Some(disk) => disk,
-                None => {
-                    self.initiator
-                        .scan(session, place.lun)
-                        .map_err(Error::Iscsi)?;
-                    let deadline = budget.forward().min(Instant::now() + DISK_PATIENCE);
-                    let disk = self
-                        .initiator
-                        .wait_disk(session, place.lun, deadline)
-                        .map_err(Error::Iscsi)?;
-                    let Some(disk) = disk else {
-                        failed.push((path.portal, "the LUN has no disk after the scan".into()));
-                        continue;
-                    };
-                    journal.add(Change::Disk(disk.name.clone()));
-                    disk
-                }
-            };
-            self.prove(place, &disk)?;
-            if new && !asked {
-                self.ask_scsi_id(place, &disk, budget)?;
-                asked = true;
-            }
-            found += 1;
-            self.tell(Event::Disk {
-                disk: disk.name,
-                portal: path.portal.to_string(),
-            });
-        }
-        if found == 0 {
-            return Err(Error::NoDisk {
-                target: place.target.clone(),
-                lun: place.lun,
-                portals: failed,
-            });
-        }
-        Ok(())
-    }
-
-    /// The disk answers, fresh, with our ID and the appliance's size.
-    fn prove(&self, place: &Place, disk: &Disk) -> Result<(), Error> {
-        let found = self.fresh_identity(disk)?;
-        if found.as_ref() != Some(&place.wwid) {
-            return Err(self.identity_error(place, disk, name_of(found.as_ref())));
-        }
-        // Read again: the rescan may have changed it.
-        let size = self
-            .initiator
-            .disk_by_name(&disk.name)
-            .map_err(Error::Iscsi)?
-            .map_or(0, |disk| disk.size);
-        if size != place.size {
-            return Err(Error::Size {
-                device: disk.path().display().to_string(),
-                found: size,
-                wanted: place.size,
-            });
-        }
-        Ok(())
-    }
-
-    /// The host's own word for the identity, once an activation.
-    fn ask_scsi_id(&self, place: &Place, disk: &Disk, budget: &Budget) -> Result<(), Error> {
-        let wwid = self
-            .multipath
-            .scsi_id(&disk.path(), budget.forward())
-            .map_err(Error::Multipath)?;
-        if wwid != place.wwid {
-            return Err(self.identity_error(place, disk, wwid.to_string()));
-        }
-        self.tell(Event::ScsiId {
-            disk: disk.name.clone(),
-            wwid: wwid.to_string(),
-        });
-        Ok(())
-    }
-
-    fn identity_error(&self, place: &Place, disk: &Disk, found: String) -> Error {
-        Error::Identity {
-            disk: disk.name.clone(),
-            target: place.target.clone(),
-            lun: place.lun,
-            found,
-            wanted: place.wwid.clone(),
-        }
     }
 
     /// The link, then the record: from here on the volume is up.
@@ -474,6 +279,7 @@ impl Attach {
             .multipath
             .wait_map(&place.wwid, &disks, deadline)
             .map_err(Error::Multipath)?;
+        let paths = self.paths(place)?;
         self.verify_map(place, &map, &paths)?;
         let states = self.multipath.paths(&map).map_err(Error::Multipath)?;
         let active = states.iter().filter(|p| p.active).count();

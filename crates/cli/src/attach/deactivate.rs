@@ -51,7 +51,7 @@ impl Attach {
         let wwid_lock = volume_lock
             .scsi_id(place.wwid.as_str(), budget.forward())
             .map_err(Error::State)?;
-        let boot_id = jdss_state::boot_id(&self.root.join("")).map_err(Error::State)?;
+        let boot_id = self.boot_id()?;
         let others: Vec<Record> = self
             .records_of(&boot_id)?
             .into_iter()
@@ -65,6 +65,10 @@ impl Attach {
         }
 
         let map = self.multipath.map(&place.wwid).map_err(Error::Multipath)?;
+        if map.is_some() {
+            // Without its daemon the map cannot go: told before anything is changed.
+            self.multipath.check().map_err(Error::Multipath)?;
+        }
         self.wait_until_free(&place, map.as_ref(), budget)?;
         budget.step("taking the volume down")?;
         let phase = record.phase;
@@ -85,7 +89,7 @@ impl Attach {
         let _target = wwid_lock
             .target(place.target.as_str(), budget.forward())
             .map_err(Error::State)?;
-        self.log_out_if_last(&record, &place, &others, budget)?;
+        self.log_out_if_last(&record, &place, budget)?;
         self.forget(key)?;
         Ok(Deactivated::Done)
     }
@@ -220,25 +224,12 @@ impl Attach {
         &self,
         record: &Record,
         place: &Place,
-        others: &[Record],
         budget: &Budget,
     ) -> Result<(), Error> {
-        let siblings: Vec<&Record> = others
-            .iter()
-            .filter(|other| other.target == record.target)
-            .collect();
-        let needed = |portal: &Portal| {
-            let portal = portal.to_string();
-            siblings.iter().any(|other| other.portals.contains(&portal))
-        };
         // A spare may have a node record of a login that failed.
         let spares = record.spare_portals.iter().filter_map(|p| p.parse().ok());
-        let (kept, going): (Vec<Portal>, Vec<Portal>) = place
-            .portals
-            .iter()
-            .copied()
-            .chain(spares)
-            .partition(needed);
+        let portals: Vec<Portal> = place.portals.iter().copied().chain(spares).collect();
+        let (kept, going) = self.split_by_need(record.key(), &place.target, &portals)?;
         if !kept.is_empty() {
             self.tell(Event::SessionsKept {
                 target: place.target.to_string(),

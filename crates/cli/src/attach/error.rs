@@ -205,8 +205,6 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Class {
-    /// Something unexpected.
-    Internal,
     /// The configuration cannot be used.
     Configuration,
     /// The appliance cannot be reached.

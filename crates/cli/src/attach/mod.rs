@@ -22,6 +22,7 @@ mod activate;
 mod budget;
 mod convert;
 mod deactivate;
+mod disks;
 mod error;
 mod event;
 mod judge;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use jdss_iscsi::{Disk, Iqn, Portal};
 use jdss_multipath::{Map, Wwid};
+use jdss_state::Key;
 
 use super::{Attach, Error, Event, link};
 
@@ -44,6 +45,33 @@ impl Attach {
             disk: disk.name.clone(),
         });
         Ok(())
+    }
+
+    /// Splits portals of a target by whether another volume of this host, up
+    /// or on its way, needs the session: those it needs first.
+    ///
+    /// The caller holds the target's lock. A volume on its way has its portals
+    /// in its record before it asks for that lock, so none is overlooked.
+    pub(super) fn split_by_need(
+        &self,
+        key: &Key,
+        target: &Iqn,
+        portals: &[Portal],
+    ) -> Result<(Vec<Portal>, Vec<Portal>), Error> {
+        let boot_id = self.boot_id()?;
+        let mut others = self.records_of(&boot_id)?;
+        others
+            .retain(|other| other.key() != key && other.target.as_deref() == Some(target.as_str()));
+        let needed = |portal: &Portal| {
+            let portal = portal.to_string();
+            others.iter().any(|other| other.portals.contains(&portal))
+        };
+        Ok(portals.iter().copied().partition(needed))
+    }
+
+    /// The running boot of this host.
+    pub(super) fn boot_id(&self) -> Result<String, Error> {
+        jdss_state::boot_id(&self.root.join("")).map_err(Error::State)
     }
 
     /// Sessions and node records at these portals are gone, unless a disk is

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jdss_iscsi::{Iqn, Portal};
 use jdss_multipath::Wwid;
-use jdss_state::ScsiIdLock;
+use jdss_state::{Key, ScsiIdLock};
 
 use super::{Attach, Budget, Error};
 
@@ -38,6 +38,7 @@ impl Attach {
     /// after a failure; all failures are told.
     pub(super) fn unwind(
         &self,
+        key: &Key,
         journal: Journal,
         wwid: Option<&ScsiIdLock>,
         budget: &Budget,
@@ -51,7 +52,7 @@ impl Attach {
             .rev()
             .partition(|c| matches!(c, Change::Enrolled(_)));
         for change in enrolled.into_iter().chain(others) {
-            if let Err(error) = self.take_back(&change, wwid, budget) {
+            if let Err(error) = self.take_back(key, &change, wwid, budget) {
                 failed.push(error);
             }
         }
@@ -60,6 +61,7 @@ impl Attach {
 
     fn take_back(
         &self,
+        key: &Key,
         change: &Change,
         wwid_lock: Option<&ScsiIdLock>,
         budget: &Budget,
@@ -80,7 +82,9 @@ impl Attach {
                     .map(|lock| lock.target(target.as_str(), budget.end()))
                     .transpose()
                     .map_err(Error::State)?;
-                self.logout(target, portals, budget.end())
+                // Another volume may use them by now, even without a disk yet.
+                let (_, going) = self.split_by_need(key, target, portals)?;
+                self.logout(target, &going, budget.end())
             }
             Change::Enrolled(wwid) => self.withdraw(wwid, budget.end()),
         }

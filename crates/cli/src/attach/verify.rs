@@ -32,10 +32,18 @@ impl Attach {
 
     /// Fresh for a path that is up, remembered for one that is not.
     pub(super) fn identity(&self, path: &Path) -> Result<Option<Wwid>, Error> {
-        match (path.up(), &path.disk) {
-            (Some(disk), _) => self.fresh_identity(disk),
-            (None, Some(disk)) => self.last_identity(disk),
-            (None, None) => Ok(None),
+        let Some(disk) = &path.disk else {
+            return Ok(None);
+        };
+        if path.up().is_none() {
+            return self.last_identity(disk);
+        }
+        match self.fresh_identity(disk) {
+            // It went down just now.
+            Err(Error::Iscsi(
+                jdss_iscsi::Error::SessionDown { .. } | jdss_iscsi::Error::DiskDown { .. },
+            )) => self.last_identity(disk),
+            found => found,
         }
     }
 

@@ -97,7 +97,6 @@ impl Exit {
 impl From<Class> for Exit {
     fn from(class: Class) -> Self {
         match class {
-            Class::Internal => Self::Internal,
             Class::Configuration => Self::Configuration,
             Class::Unreachable => Self::Unreachable,
             Class::Auth => Self::Auth,

@@ -124,8 +124,8 @@ fn change(
         volume: volume.volume.clone(),
         limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
     };
-    let outcome = worker::delegate(&request, |event| {
-        if cli.verbose {
+    let outcome = worker::delegate(&request, |event, always| {
+        if always || cli.verbose {
             say(event);
         }
     })?;

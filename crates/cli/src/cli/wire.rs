@@ -30,7 +30,10 @@ pub(super) enum Operation {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Message {
+    /// One step; told when asked for.
     Event(String),
+    /// Something that the administrator should know in any case.
+    Note(String),
     Done(Outcome),
     Failed(Failure),
 }

@@ -18,7 +18,7 @@ use std::{io, thread};
 use super::exit::Exit;
 use super::run;
 use super::wire::{Failure, Message, Outcome, Request};
-use crate::attach::Budget;
+use crate::attach::{Budget, Event};
 
 /// The hidden subcommand by which the program starts itself as a worker.
 pub(super) const COMMAND: &str = "worker";
@@ -27,11 +27,12 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The longest request line.
 const REQUEST_MAX: u64 = 64 * 1024;
 
-/// Has `request` done by a worker; `tell` gets its events as they happen.
+/// Has `request` done by a worker; `tell` gets its events as they happen, with
+/// whether it is a note that is always told.
 ///
 /// Returns within the request's deadline plus a second, whatever the worker
 /// does. A worker that is still busy then unwinds on its own.
-pub(super) fn delegate(request: &Request, tell: impl Fn(&str)) -> Result<Outcome, Failure> {
+pub(super) fn delegate(request: &Request, tell: impl Fn(&str, bool)) -> Result<Outcome, Failure> {
     let limit = Duration::from_millis(request.limit_ms);
     let end = Instant::now() + limit + GRACE;
     let internal = |what: &str, e: &dyn std::error::Error| {
@@ -62,7 +63,8 @@ pub(super) fn delegate(request: &Request, tell: impl Fn(&str)) -> Result<Outcome
     let stderr = child.stderr.take();
     loop {
         match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            Ok(Ok(Message::Event(text))) => tell(&text),
+            Ok(Ok(Message::Event(text))) => tell(&text, false),
+            Ok(Ok(Message::Note(text))) => tell(&text, true),
             Ok(Ok(Message::Done(outcome))) => return Ok(outcome),
             Ok(Ok(Message::Failed(failure))) => return Err(failure),
             Ok(Err(e)) => return Err(internal("the worker process said something odd", &e)),
@@ -151,7 +153,10 @@ pub(super) fn serve() -> ExitCode {
     });
     let tell = say.clone();
     let result = run::operation(&request, &budget, move |event| {
-        tell(&Message::Event(event.to_string()));
+        tell(&match event {
+            Event::Note { .. } => Message::Note(event.to_string()),
+            _ => Message::Event(event.to_string()),
+        });
     });
     let (message, code) = match result {
         Ok(outcome) => (Message::Done(outcome), Exit::Success.code()),
