@@ -7,6 +7,7 @@
 //! A scenario gets one [`Guest`] and starts from "host as before": both daemons run, `multipath.conf` is the one of
 //! the documentation, all portals are reachable, and none of what [`clean`] looks for is there. It must end so too.
 
+pub mod appliance;
 pub mod clean;
 pub mod command;
 pub mod config;

@@ -1,5 +1,6 @@
 //! One module a theme; each scenario is a function that begins and ends with a "host as before".
 
+mod attach;
 mod harness;
 mod lvm;
 
@@ -25,5 +26,8 @@ macro_rules! scenarios {
 use scenarios;
 
 pub(crate) fn all() -> Vec<Scenario> {
-    [harness::all(), lvm::all()].into_iter().flatten().collect()
+    [harness::all(), lvm::all(), attach::all()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
