@@ -23,6 +23,9 @@ const WITH_STATUS: u8 = 0x01;
 /// Longest data segment that is made at once, whatever the initiator takes.
 const SEGMENT_MAX: u64 = 1 << 20;
 
+/// Commands that may wait for data at the same time.
+const WAITING_MAX: usize = 64;
+
 /// A command as it came.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -77,6 +80,11 @@ impl Session<'_> {
         let bhs = &pdu.bhs;
         if self.writes.contains_key(&bhs.itt()) || bhs.itt() == NO_TAG {
             self.reject(bhs, Reject::TaskInProgress)?;
+            return Ok(true);
+        }
+        // In the window there is no room for so many: these are immediate ones.
+        if self.writes.len() >= WAITING_MAX {
+            self.reject(bhs, Reject::TooManyImmediate)?;
             return Ok(true);
         }
         let Some(target) = self.target() else {

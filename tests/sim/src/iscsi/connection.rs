@@ -14,9 +14,6 @@ use super::pdu::{Bhs, Incoming, Pdu, PduReader};
 use super::portal::Mode;
 use super::session::Session;
 
-/// SCST's NopInInterval and NopInTimeout.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-
 /// An initiator that takes nothing for this long is given up.
 const WRITE_LIMIT: Duration = Duration::from_secs(60);
 
@@ -28,7 +25,7 @@ pub(crate) fn serve(
     initiator: SocketAddr,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PING_INTERVAL))?;
+    stream.set_read_timeout(Some(shared.ping_interval))?;
     stream.set_write_timeout(Some(WRITE_LIMIT))?;
     let mut reader = PduReader::new(stream, RECEIVE_DEFAULT as usize);
     let Some((identity, parameters)) = log_in(shared, link, &mut reader, initiator)? else {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use super::login::Identity;
 use super::pdu::{Bhs, FINAL, NO_TAG, answer};
 use super::portal::{Mode, Portal};
+use super::watch::Faces;
 use crate::scsi::Sense;
 
 /// Commands that an initiator may have under way beyond the oldest one.
@@ -129,6 +130,8 @@ pub(crate) struct Link {
     pub(crate) ready: AtomicBool,
     stream: TcpStream,
     closed: AtomicBool,
+    /// The LUNs as the session last heard of them; none before it is open.
+    seen: Mutex<Option<Faces>>,
     outlet: Mutex<Outlet>,
     notices: Mutex<VecDeque<Notice>>,
 }
@@ -142,6 +145,7 @@ impl Link {
             ready: AtomicBool::new(false),
             stream: stream.try_clone()?,
             closed: AtomicBool::new(false),
+            seen: Mutex::new(None),
             outlet: Mutex::new(Outlet {
                 stream: stream.try_clone()?,
                 out: Vec::new(),
@@ -169,18 +173,20 @@ impl Link {
         self.closed.load(Ordering::SeqCst)
     }
 
-    /// Leaves a notice. An event is sent at once unless the connection's own thread is busy sending: it then sends
-    /// the event itself.
+    /// The LUNs as the session last heard of them.
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Option<Faces>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves a notice. An event is sent at once, unless the connection's own thread is busy sending or still logging
+    /// in: it then sends the event itself.
     pub(crate) fn notify(&self, notice: Notice) {
-        if !self.ready.load(Ordering::SeqCst) {
-            return;
-        }
         let mut notices = self.notices();
         if !notices.contains(&notice) {
             notices.push_back(notice);
         }
         drop(notices);
-        if self.portal.mode() == Mode::Silent {
+        if !self.ready.load(Ordering::SeqCst) || self.portal.mode() == Mode::Silent {
             return;
         }
         let mut outlet = match self.outlet.try_lock() {

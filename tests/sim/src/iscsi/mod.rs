@@ -16,6 +16,8 @@ mod portal;
 mod registry;
 mod session;
 mod task;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod watch;
 
@@ -25,6 +27,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 pub(crate) use log::CommandLog;
 pub use log::{CommandCount, CommandKey, ScsiCommand};
@@ -35,6 +38,9 @@ use link::Link;
 use portal::{Mode, Portal};
 use registry::Registry;
 
+/// SCST's NopInInterval and NopInTimeout.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
 /// What all connections share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -43,6 +49,8 @@ pub(crate) struct Shared {
     registry: Registry,
     reservations: Reservations,
     stopping: AtomicBool,
+    /// How often initiators are pinged, and how long they may stay silent.
+    ping_interval: Duration,
 }
 
 impl Shared {
@@ -67,22 +75,32 @@ impl IscsiTarget {
         listeners: Vec<TcpListener>,
         log: Arc<CommandLog>,
     ) -> io::Result<Self> {
+        Self::start_pinging(model, listeners, log, PING_INTERVAL)
+    }
+
+    fn start_pinging(
+        model: Arc<Model>,
+        listeners: Vec<TcpListener>,
+        log: Arc<CommandLog>,
+        ping_interval: Duration,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             model,
             log,
             registry: Registry::default(),
             reservations: Reservations::default(),
             stopping: AtomicBool::new(false),
+            ping_interval,
         });
         let target = Self {
             shared: Arc::clone(&shared),
             portals: Mutex::new(BTreeMap::new()),
             threads: Mutex::new(Vec::new()),
         };
-        let watch = watch::Watch::new(shared);
+        let generation = shared.model.generation();
         let watcher = thread::Builder::new()
             .name("iscsi-watch".to_owned())
-            .spawn(move || watch.run())?;
+            .spawn(move || watch::run(&shared, generation))?;
         target.threads().push(watcher);
         for listener in listeners {
             target.add_portal(listener)?;
@@ -207,7 +225,8 @@ fn accept(shared: &Arc<Shared>, portal: &Arc<Portal>, listener: &TcpListener) {
                     continue; // out of threads or descriptors: the initiator sees a closed connection
                 }
             }
-            Err(_) if portal.mode() == Mode::Closed => return,
+            // Shut down. The portal may have been opened again since, with another socket.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
             // The initiator was gone before it was accepted, or descriptors are short for the moment.
             Err(_) => thread::yield_now(),
         }
@@ -251,6 +270,8 @@ struct End<'a>(&'a Shared, &'a Link);
 impl Drop for End<'_> {
     fn drop(&mut self) {
         let Self(shared, link) = self;
+        // First this: whoever sees the connection closed sees the session gone.
+        shared.leave(link);
         link.close();
         shared
             .registry

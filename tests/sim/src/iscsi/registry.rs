@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::link::{Link, Notice, Opened};
 use super::login::{Identity, Status};
+use super::watch;
 use crate::model::{Model, SessionInfo};
 use crate::scsi::Reservations;
 
@@ -110,6 +111,10 @@ impl Registry {
             links.tsih = links.tsih.checked_add(1).unwrap_or(1);
             tsih = links.tsih;
         }
+        let target = identity.target.as_ref();
+        *link.seen() = target
+            .and_then(|name| model.target(name))
+            .map(|target| watch::faces(&target));
         let sid = identity.target.as_ref().map(|target| {
             model.session_opened(SessionInfo {
                 target: target.clone(),
@@ -153,7 +158,8 @@ impl Registry {
         }
     }
 
-    fn select(&self, wanted: impl Fn(&Link) -> bool) -> Vec<Arc<Link>> {
+    /// The connections that `wanted` names.
+    pub(crate) fn select(&self, wanted: impl Fn(&Link) -> bool) -> Vec<Arc<Link>> {
         self.links()
             .all
             .values()

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::Shared;
 use super::discovery::send_targets;
@@ -22,6 +23,7 @@ pub(crate) enum Reject {
     Snack = 0x03,
     Protocol = 0x04,
     NotSupported = 0x05,
+    TooManyImmediate = 0x06,
     TaskInProgress = 0x07,
     InvalidField = 0x09,
 }
@@ -48,7 +50,9 @@ pub(crate) struct Session<'a> {
     text: Vec<u8>,
     /// Text of an answer that did not fit into one unit, and the tag under which the rest is asked for.
     rest: Option<(u32, Vec<u8>)>,
+    /// Tag of the ping that has not been answered, nor followed by anything else.
     ping: Option<u32>,
+    last_ping: Instant,
     serial: u32,
     /// Read data on its way from file to socket.
     pub(crate) buffer: Vec<u8>,
@@ -80,6 +84,7 @@ impl<'a> Session<'a> {
             text: Vec::new(),
             rest: None,
             ping: None,
+            last_ping: Instant::now(),
             serial: 0,
             buffer: Vec::new(),
         }
@@ -88,6 +93,9 @@ impl<'a> Session<'a> {
     /// Does what a unit asks for; false if the connection is to be closed.
     pub(crate) fn handle(&mut self, pdu: Pdu) -> io::Result<bool> {
         self.ping = None; // the initiator is alive
+        if self.last_ping.elapsed() >= self.shared.ping_interval {
+            self.ping()?;
+        }
         let bhs = pdu.bhs;
         let numbered = !matches!(bhs.opcode(), request::DATA_OUT | request::SNACK);
         if !numbered || bhs.immediate() {
@@ -128,6 +136,7 @@ impl<'a> Session<'a> {
         }
         let tag = self.next_tag();
         self.ping = Some(tag);
+        self.last_ping = Instant::now();
         if self.parameters.discovery {
             return Ok(true); // there are no pings in discovery; the next silence ends it
         }

@@ -1,14 +1,12 @@
 //! Announces changes of the model to open sessions, as SCST does.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Shared;
-use super::link::Notice;
-use super::task::is_of;
-use crate::model::LunView;
+use super::link::{Link, Notice};
+use crate::model::{LunView, TargetView};
 use crate::scsi::Sense;
 
 /// The longest sleep between two looks at whether the target stops. Changes end it at once.
@@ -16,60 +14,17 @@ const NAP: Duration = Duration::from_millis(200);
 
 /// What a session can learn about a LUN.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Face {
+pub(crate) struct Face {
     attachment: u64,
     scsi_id: String,
     size: u64,
 }
 
-/// All LUNs by target and number.
-type Faces = BTreeMap<String, BTreeMap<u16, Face>>;
+/// The LUNs of a target by number.
+pub(crate) type Faces = BTreeMap<u16, Face>;
 
-/// Compares the model with what it was.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    shared: Arc<Shared>,
-    generation: u64,
-    faces: Faces,
-}
-
-impl Watch {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        let generation = shared.model.generation();
-        let faces = faces(&shared);
-        Self {
-            shared,
-            generation,
-            faces,
-        }
-    }
-
-    /// Announces changes until the target stops.
-    pub(crate) fn run(mut self) {
-        while !self.shared.stopping.load(Ordering::SeqCst) {
-            let generation = self.shared.model.wait_change(self.generation, NAP);
-            if generation != self.generation {
-                self.generation = generation;
-                self.compare();
-            }
-        }
-    }
-
-    fn compare(&mut self) {
-        let now = faces(&self.shared);
-        let none = BTreeMap::new();
-        for (target, luns) in &now {
-            for (lun, sense) in changes(self.faces.get(target).unwrap_or(&none), luns) {
-                self.shared
-                    .registry
-                    .notify(|link| is_of(link, Some(target)), Notice::Event(lun, sense));
-            }
-        }
-        self.faces = now;
-    }
-}
-
-fn faces(shared: &Shared) -> Faces {
+/// What a target shows now.
+pub(crate) fn faces(target: &TargetView) -> Faces {
     let face = |unit: &LunView| {
         let face = Face {
             attachment: unit.attachment,
@@ -78,16 +33,42 @@ fn faces(shared: &Shared) -> Faces {
         };
         (unit.lun, face)
     };
-    shared
-        .model
-        .targets()
-        .into_iter()
-        .map(|target| (target.name, target.luns.iter().map(face).collect()))
-        .collect()
+    target.luns.iter().map(face).collect()
+}
+
+/// Tells sessions of what has changed since they were opened, or were told the last time, until the target stops.
+/// `generation` is the model's before the first session.
+pub(crate) fn run(shared: &Shared, mut generation: u64) {
+    while !shared.stopping.load(Ordering::SeqCst) {
+        let now = shared.model.wait_change(generation, NAP);
+        if now != generation {
+            generation = now;
+            for link in shared.registry.select(|_| true) {
+                compare(shared, &link);
+            }
+        }
+    }
+}
+
+fn compare(shared: &Shared, link: &Link) {
+    let target = |link: &Link| link.opened.get()?.identity.target.clone();
+    let Some(target) = target(link) else { return };
+    let mut seen = link.seen();
+    // Asked for under the lock, so that it is not older than what was seen.
+    let (Some(before), Some(target)) = (&*seen, shared.model.target(&target)) else {
+        return;
+    };
+    let now = faces(&target);
+    let events = changes(before, &now);
+    *seen = Some(now);
+    drop(seen);
+    for (lun, sense) in events {
+        link.notify(Notice::Event(lun, sense));
+    }
 }
 
 /// What there is to tell, and at which LUN.
-fn changes(before: &BTreeMap<u16, Face>, now: &BTreeMap<u16, Face>) -> Vec<(u16, Sense)> {
+fn changes(before: &Faces, now: &Faces) -> Vec<(u16, Sense)> {
     let mut found = Vec::new();
     let same_luns = before.len() == now.len()
         && now.iter().all(|(lun, face)| {
