@@ -367,6 +367,20 @@ fn a_device_in_use_is_not_taken_down() {
 }
 
 #[test]
+fn a_path_that_lvm_holds_beside_the_map_is_somebodys_use() {
+    let lab = Lab::new(&[VM]);
+    let active = lab.activate(VM).unwrap();
+    let lvm = lab.host.hold("sda", Hold::Lvm("guests-root".to_owned()));
+    let error = lab.deactivate(VM).unwrap_err();
+    assert_eq!(error.class(), Class::InUse, "{error}");
+    assert!(error.to_string().contains("guests-root"), "{error}");
+    assert_eq!(lab.host.serves(&active.wwid).len(), 2);
+    lab.host.release(lvm);
+    lab.deactivate(VM).unwrap();
+    lab.assert_as_before();
+}
+
+#[test]
 fn without_multipathd_nothing_is_taken_down() {
     let lab = Lab::new(&[VM]);
     let active = lab.activate(VM).unwrap();

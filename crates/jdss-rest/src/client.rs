@@ -246,7 +246,8 @@ impl Client {
                 Ok(answer) => return Ok(answer),
                 Err(attempts) => attempts,
             };
-            if !self.pause(round, give_up) {
+            // A certificate does not become trusted by waiting.
+            if attempts.iter().any(untrusted) || !self.pause(round, give_up) {
                 return Err(unreachable(call, attempts, deadline));
             }
             round += 1;
@@ -271,10 +272,7 @@ impl Client {
         for i in 0..addresses.len() {
             let index = (first + i) % addresses.len();
             if Instant::now() >= deadline {
-                return Err(Error::Deadline {
-                    what: call.what.clone(),
-                    attempts,
-                });
+                return Err(unreachable(call, attempts, deadline));
             }
             match self.ask(addresses[index], call, deadline) {
                 Ok(reply) => {
@@ -333,17 +331,23 @@ impl Client {
     }
 }
 
+/// Why no address gave a reply. Where none was even connected to, that is what
+/// is wrong, also when time is over.
 fn unreachable(call: &Call, attempts: Attempts, deadline: Instant) -> Error {
     let what = call.what.clone();
-    let untrusted =
-        |(_, reason): (_, &TransportError)| matches!(reason, TransportError::Certificate { .. });
+    let connected = attempts.iter().any(|(_, reason)| reason.maybe_received());
+    let none = attempts.iter().next().is_none();
     if attempts.iter().any(untrusted) {
         Error::Untrusted { what, attempts }
-    } else if Instant::now() >= deadline {
+    } else if none || connected && Instant::now() >= deadline {
         Error::Deadline { what, attempts }
     } else {
         Error::Unreachable { what, attempts }
     }
+}
+
+fn untrusted((_, reason): (SocketAddr, &TransportError)) -> bool {
+    matches!(reason, TransportError::Certificate { .. })
 }
 
 fn connect(fault: Fault, address: SocketAddr, status: u16, call: &Call) -> Error {

@@ -145,6 +145,11 @@ impl Attach {
             if !usage.is_free() {
                 return Ok(Some((map.path().display().to_string(), usage.to_string())));
             }
+            for disk in &map.disks {
+                if let Some(holder) = self.other_holder(map, disk)? {
+                    return Ok(Some((format!("/dev/{disk}"), holder)));
+                }
+            }
         }
         for path in self.paths(place)? {
             let Some(disk) = path.disk else { continue };

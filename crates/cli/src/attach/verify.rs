@@ -47,6 +47,23 @@ impl Attach {
         }
     }
 
+    /// Who holds a disk of the map beside the map: device-mapper lets a logical
+    /// volume and a map share a disk, and one of both then has a single path.
+    pub(super) fn other_holder(&self, map: &Map, disk: &str) -> Result<Option<String>, Error> {
+        let read = |source| Error::Multipath(jdss_multipath::Error::Read(source));
+        let holders = self.root.list(format!("sys/block/{disk}/holders"));
+        let mut others = holders.map_err(read)?;
+        others.retain(|holder| *holder != map.device);
+        let Some(holder) = others.into_iter().next() else {
+            return Ok(None);
+        };
+        let name = self.root.read(format!("sys/block/{holder}/dm/name"));
+        Ok(Some(match name.map_err(read)? {
+            Some(name) => format!("{holder} ({name})"),
+            None => holder,
+        }))
+    }
+
     /// Every disk of the map is the disk at one of our (session, LUN), and
     /// each shows our ID.
     pub(super) fn verify_map(&self, place: &Place, map: &Map, paths: &[Path]) -> Result<(), Error> {
@@ -68,6 +85,12 @@ impl Attach {
                     lun: place.lun,
                     found: name_of(found.as_ref()),
                     wanted: place.wwid.clone(),
+                });
+            }
+            if let Some(holder) = self.other_holder(map, &disk.name)? {
+                return Err(Error::InUse {
+                    device: disk.path().display().to_string(),
+                    holder,
                 });
             }
         }

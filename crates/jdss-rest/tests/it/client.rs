@@ -77,14 +77,36 @@ fn an_outage_is_ridden_out_when_asked_for() {
 }
 
 #[test]
+fn an_appliance_that_was_never_reached_is_unreachable_also_when_time_is_over() {
+    let script = Script::new([get_pool(refused())]);
+    let client = Client::builder(vec!["192.0.2.1".parse().unwrap()])
+        .outage(Duration::from_secs(60))
+        .build_with(script.clone())
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_millis(20);
+    let error = client.pool("Pool-0").info(deadline).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreachable);
+    script.assert_done();
+}
+
+#[test]
 fn an_untrusted_certificate_is_told_apart_from_an_absent_appliance() {
     let untrusted = || {
         Err(TransportError::Certificate {
             detail: "UnknownIssuer".to_owned(),
         })
     };
+    // Each address once: a certificate does not become trusted by waiting.
     let script = Script::new([get_pool(untrusted()), get_pool(untrusted())]);
-    let error = script.client().pool("Pool-0").info(soon()).unwrap_err();
+    let client = Client::builder(vec![
+        "192.0.2.1".parse().unwrap(),
+        "192.0.2.2".parse().unwrap(),
+    ])
+    .retry_pause(Duration::ZERO)
+    .outage(Duration::from_secs(60))
+    .build_with(script.clone())
+    .unwrap();
+    let error = client.pool("Pool-0").info(soon()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Untrusted);
     assert!(!error.is_transient());
     assert!(error.to_string().contains("UnknownIssuer"));

@@ -676,7 +676,7 @@ fn every_failure_is_one_line_with_its_code(guest: &Guest) -> Result<(), Error> {
         "wrong password",
         activate(STORE, VM),
         6,
-        &["password", USER],
+        &["password"],
     )?;
     fs::remove_file(Storage::password_file(STORE)).map_err(Error::file("password file"))?;
     fails(
