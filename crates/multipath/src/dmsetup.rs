@@ -158,6 +158,8 @@ mod tests {
             assert_eq!(status(&whole[..at]), None, "cut at {at}");
         }
         assert_eq!(status(&format!("{whole}\n{whole}")), None);
+        assert_eq!(status(&whole.replacen(" A", "\nA", 1)), None);
+        assert_eq!(status(&whole.replace("multipath", "linear")), None);
         assert_eq!(status(&format!("{whole} 1")), None);
         assert_eq!(status("0 131072 error"), None);
         assert_eq!(status("Device does not exist."), None);

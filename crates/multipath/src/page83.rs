@@ -398,6 +398,9 @@ mod tests {
         let mut wrong = whole.clone();
         wrong[7] += 1; // the first designator now reaches into the second
         assert!(matches!(parse(&wrong), Err(Error::Page83Truncated { .. })));
+        let mut long = [&whole[..], &[7; 9]].concat();
+        long[4 + 4 + 19 + 3] += 1; // the last one now reaches behind the page
+        assert!(matches!(parse(&long), Err(Error::Page83Truncated { .. })));
         assert_eq!(parse(&[whole, vec![7; 9]].concat()).unwrap().len(), 2);
     }
 

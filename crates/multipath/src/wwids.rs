@@ -5,15 +5,15 @@ pub(crate) const FILE: &str = "etc/multipath/wwids";
 
 /// Whether `wwid` has an active entry in the text of a wwids file.
 ///
-/// An entry is a line `/WWID/`. One that was removed has `#` in place of its
-/// first slash; a comment begins with `#` anywhere in a line.
+/// An entry is a line `/WWID/`, both slashes included. One that was removed
+/// has `#` in place of the first.
 pub(crate) fn contains(text: &str, wwid: &str) -> bool {
     text.lines().any(|line| entry(line) == Some(wwid))
 }
 
 fn entry(line: &str) -> Option<&str> {
-    let line = line.split('#').next()?;
-    line.strip_prefix('/')?.split('/').next()
+    let (wwid, _) = line.strip_prefix('/')?.split_once('/')?;
+    Some(wwid)
 }
 
 #[cfg(test)]
@@ -39,10 +39,9 @@ mod tests {
         assert!(!contains(ADDED, ""));
         assert!(!contains(&format!(" /{WWID}/"), WWID));
         assert!(!contains(&format!("# /{WWID}/"), WWID));
-        assert!(
-            contains(&format!("/{WWID}"), WWID),
-            "the last slash may be cut"
-        );
+        assert!(!contains(&format!("#/{WWID}/"), WWID));
+        assert!(!contains(&format!("/{WWID}\n"), WWID), "it was cut short");
+        assert!(contains(&format!("/{WWID}/ and more\n"), WWID));
     }
 
     proptest! {
