@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use jdss_sim::{Appliance, Builder};
+use jdss_sim::Appliance;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::network::{ADDRESSES, CONTROL, NAMESPACE, PORT};
@@ -43,7 +43,7 @@ pub fn start(volumes: &[(&str, u64)]) -> Result<Appliance, Error> {
     for (name, size) in volumes {
         builder = builder.volume(POOL, &physical(name), *size);
     }
-    in_namespace(builder)
+    beside(|| builder.start())?.map_err(Error::file("the appliance"))
 }
 
 /// The name that a volume has on the appliance.
@@ -52,18 +52,30 @@ pub fn physical(volume: &str) -> String {
     format!("v_{volume}")
 }
 
-/// A thread's network namespace is that of the sockets that it, and the threads it starts, open.
-fn in_namespace(builder: Builder) -> Result<Appliance, Error> {
+/// Does `work` on the appliance's side of the network: whatever listens or connects, such as opening a portal again.
+///
+/// # Errors
+///
+/// The namespace cannot be entered.
+///
+/// # Panics
+///
+/// When `work` does.
+pub fn beside<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Error> {
     let path = Path::new("/run/netns").join(NAMESPACE);
     let namespace = File::open(&path).map_err(Error::file(&path))?;
-    let started = thread::spawn(move || {
-        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
-        builder.start()
+    // A thread's network namespace is that of the sockets that it, and the threads it starts, open.
+    let done = thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+            Ok(work())
+        });
+        thread.join()
     });
-    started
-        .join()
-        .expect("the simulator does not panic while it starts")
-        .map_err(Error::file(path))
+    match done {
+        Ok(result) => result.map_err(Error::file(path)),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
 }
 
 /// The program `jdss` that came into the guest together with this one.

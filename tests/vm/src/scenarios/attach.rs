@@ -672,12 +672,7 @@ fn every_failure_is_one_line_with_its_code(guest: &Guest) -> Result<(), Error> {
         0o600,
         "user_password wrong\n",
     )?;
-    fails(
-        "wrong password",
-        activate(STORE, VM),
-        6,
-        &["password"],
-    )?;
+    fails("wrong password", activate(STORE, VM), 6, &["password"])?;
     fs::remove_file(Storage::password_file(STORE)).map_err(Error::file("password file"))?;
     fails(
         "no password file",

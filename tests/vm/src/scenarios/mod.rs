@@ -3,6 +3,7 @@
 mod attach;
 mod harness;
 mod lvm;
+mod target;
 
 use jdss_vm::{Error, Guest};
 
@@ -26,7 +27,7 @@ macro_rules! scenarios {
 use scenarios;
 
 pub(crate) fn all() -> Vec<Scenario> {
-    [harness::all(), lvm::all(), attach::all()]
+    [harness::all(), lvm::all(), target::all(), attach::all()]
         .into_iter()
         .flatten()
         .collect()
