@@ -188,7 +188,7 @@ impl Multipath {
                 return Ok(Some(Ok(map.clone())));
             }
             let now = Instant::now();
-            if now < help || now >= deadline || map.as_ref().is_some_and(complete) {
+            if now < help || now >= deadline {
                 return Ok(None);
             }
             helped = self.help(wwid, map.as_ref(), disks, deadline)?;

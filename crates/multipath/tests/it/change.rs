@@ -36,6 +36,26 @@ fn paths_tell_each_disk_and_its_state() {
 }
 
 #[test]
+fn users_and_watchers_are_told_apart() {
+    let (host, multipath, map) = mapped();
+    host.watch("dm-3", 77, 9);
+    let usage = multipath.usage(&map).unwrap();
+    assert!(usage.is_free());
+    assert_eq!(
+        (usage.watchers.as_slice(), usage.open_count),
+        (&[77][..], 1)
+    );
+    host.open_by("dm-3", 4242, "kvm");
+    let usage = multipath.usage(&map).unwrap();
+    assert!(!usage.is_free());
+    assert_eq!(
+        (usage.watchers.as_slice(), usage.open_count),
+        (&[77][..], 2)
+    );
+    assert_eq!(usage.usage.openers[0].pid, 4242);
+}
+
+#[test]
 fn states_and_users_of_another_map_are_not_taken_for_those_of_this_one() {
     let (host, multipath, map) = mapped();
     host.open_by("dm-3", 4242, "kvm");
