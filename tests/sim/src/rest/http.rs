@@ -190,6 +190,8 @@ fn reason(status: u16) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// A stream that gives its input in pieces of a few bytes and keeps what is written.
@@ -281,5 +283,41 @@ mod tests {
         let message = read_request(&mut stream, &mut Vec::new()).unwrap();
         assert_eq!(message.body, b"{}");
         assert_eq!(stream.output, b"HTTP/1.1 100 Continue\r\n\r\n");
+    }
+
+    /// A real request with a few bytes changed, or anything.
+    fn nearly_requests() -> impl Strategy<Value = Vec<u8>> {
+        let real = b"POST /api/v4/x?a=b HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n{}";
+        let change = (0..real.len(), any::<u8>());
+        let changed = proptest::collection::vec(change, 0..5).prop_map(|changes| {
+            let mut bytes = real.to_vec();
+            for (place, byte) in changes {
+                bytes[place] = byte;
+            }
+            bytes
+        });
+        prop_oneof![changed, proptest::collection::vec(any::<u8>(), 0..500)]
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_is_too_strange_and_no_cut_changes_the_outcome(
+            bytes in nearly_requests(),
+            piece in 1_usize..64,
+        ) {
+            let read = |piece| {
+                let (mut stream, mut buffer) = (pieces(&bytes, piece), Vec::new());
+                let mut requests = Vec::new();
+                let end = loop {
+                    match read_request(&mut stream, &mut buffer) {
+                        Ok(request) => requests.push(request),
+                        Err(Broken::Gone) => break None,
+                        Err(Broken::Malformed(status, _)) => break Some(status),
+                    }
+                };
+                (requests, end)
+            };
+            prop_assert_eq!(read(piece), read(bytes.len().max(1)));
+        }
     }
 }
