@@ -73,6 +73,8 @@ pub(crate) struct State {
     pub(crate) scsi_id: String,
     /// A refused removal leaves the map suspended.
     pub(crate) suspends: bool,
+    /// The node of a removed map stays.
+    pub(crate) udev_lags: bool,
     /// The map goes just when queueing is to be switched on again.
     pub(crate) late: bool,
     /// When queueing is switched off a user comes, and the map is suspended.
@@ -210,7 +212,9 @@ impl Host {
         }
         let name = self.read(&format!("sys/block/{device}/dm/name"));
         self.remove_path(&format!("sys/block/{device}"));
-        self.remove_path(&format!("dev/mapper/{name}"));
+        if !self.state().udev_lags {
+            self.remove_path(&format!("dev/mapper/{name}"));
+        }
     }
 
     pub(crate) fn disks(&self, device: &str) -> Vec<String> {

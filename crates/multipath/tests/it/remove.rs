@@ -69,6 +69,38 @@ fn a_map_that_somebody_uses_is_left_alone_and_the_user_named() {
 }
 
 #[test]
+fn a_user_with_a_name_is_not_waited_for() {
+    let (host, multipath, map) = idle();
+    host.open_by("dm-3", 4242, "kvm");
+    let patience = Patience {
+        stuck: Duration::from_secs(600),
+        ..Patience::default()
+    };
+    let error = multipath
+        .patience(patience)
+        .remove(&map, far())
+        .unwrap_err();
+    assert!(matches!(error, Error::InUse { .. }), "{error}");
+}
+
+#[test]
+fn the_node_that_udev_takes_away_later_is_waited_for() {
+    let (host, multipath, map) = idle();
+    host.state().udev_lags = true;
+    std::thread::scope(|scope| {
+        let removing = scope.spawn(|| multipath.remove(&map, far()));
+        while multipath.map(&wwid()).unwrap().is_some() {
+            std::thread::yield_now();
+        }
+        // Time enough for a removal that does not look at the node.
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!removing.is_finished());
+        host.remove_path(&format!("dev/mapper/{WWID}"));
+        removing.join().unwrap().unwrap();
+    });
+}
+
+#[test]
 fn waiting_io_of_a_user_is_not_failed_when_no_path_is_up() {
     let (host, multipath, map) = idle();
     host.fail_all(&["sda", "sdb"]);
