@@ -33,6 +33,7 @@ pub(crate) fn serve(
     };
     reader.set_limit(parameters.receive_max() as usize);
     link.ready.store(true, Ordering::SeqCst);
+    let mut silences = link.portal.silences();
     let mut session = Session::new(shared, link, identity, parameters);
     loop {
         if !reader.has_unit() {
@@ -42,13 +43,13 @@ pub(crate) fn serve(
             Incoming::Pdu(pdu) => pdu,
             Incoming::End => return Ok(()),
             Incoming::Idle => {
-                if wait_while_silent(link) || !session.ping()? {
+                if wait_while_silent(link, &mut silences) || !session.ping()? {
                     return Ok(());
                 }
                 continue;
             }
         };
-        if wait_while_silent(link) {
+        if wait_while_silent(link, &mut silences) {
             return Ok(());
         }
         if !session.handle(pdu)? {
@@ -57,10 +58,16 @@ pub(crate) fn serve(
     }
 }
 
-/// Waits while the portal answers nothing. True: it was closed meanwhile, or this connection was.
-fn wait_while_silent(link: &Link) -> bool {
+/// Waits while the portal answers nothing. True: it was closed meanwhile, or this connection was, or the initiator has
+/// given up. `silences` is what this connection knows of.
+fn wait_while_silent(link: &Link, silences: &mut u64) -> bool {
     link.portal.wait_while_silent(|| link.is_closed());
-    link.is_closed() || link.portal.mode() == Mode::Closed
+    let now = link.portal.silences();
+    let silent = std::mem::replace(silences, now) != now;
+    // What an initiator that has given up had sent would never have arrived: it has long been sent by another way,
+    // and what came after it must not be undone.
+    let given_up = silent && link.is_left();
+    given_up || link.is_closed() || link.portal.mode() == Mode::Closed
 }
 
 /// Carries the login through; `None` if it ended with a refusal, or the initiator went away.
@@ -72,12 +79,13 @@ fn log_in(
 ) -> io::Result<Option<(Identity, Parameters)>> {
     let mut login = Login::new(&shared.model, link.portal.address.ip());
     let mut first = true;
+    let mut silences = link.portal.silences();
     loop {
         let pdu = match reader.read()? {
             Incoming::Pdu(pdu) => pdu,
             Incoming::End | Incoming::Idle => return Ok(None),
         };
-        if wait_while_silent(link) {
+        if wait_while_silent(link, &mut silences) {
             return Ok(None);
         }
         let step = login.step(&pdu);

@@ -6,6 +6,8 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
+
 use super::login::Identity;
 use super::pdu::{Bhs, FINAL, NO_TAG, answer};
 use super::portal::{Mode, Portal};
@@ -173,6 +175,16 @@ impl Link {
         self.closed.load(Ordering::SeqCst)
     }
 
+    /// Has the initiator closed its side, whether or not all that it sent has been read?
+    pub(crate) fn is_left(&self) -> bool {
+        let mut polled = [PollFd::new(&self.stream, PollFlags::RDHUP)];
+        let left = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+        match rustix::event::poll(&mut polled, Some(&Timespec::default())) {
+            Ok(_) => polled[0].revents().intersects(left),
+            Err(_) => false,
+        }
+    }
+
     /// The LUNs as the session last heard of them.
     pub(crate) fn seen(&self) -> MutexGuard<'_, Option<Faces>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
@@ -186,16 +198,24 @@ impl Link {
             notices.push_back(notice);
         }
         drop(notices);
+        self.send_waiting();
+    }
+
+    /// Sends the events that wait, if they may be sent now and the connection's own thread does not do it.
+    pub(crate) fn send_waiting(&self) {
         if !self.ready.load(Ordering::SeqCst) || self.portal.mode() == Mode::Silent {
             return;
         }
-        let mut outlet = match self.outlet.try_lock() {
-            Ok(outlet) => outlet,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return,
-        };
-        if self.send_events(&mut outlet).is_err() {
-            self.close();
+        // Again if another one has left an event meanwhile and could not send it, since this one was sending.
+        while self.has_event() {
+            let mut outlet = match self.outlet.try_lock() {
+                Ok(outlet) => outlet,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            if self.send_events(&mut outlet).is_err() {
+                return self.close();
+            }
         }
     }
 

@@ -150,7 +150,13 @@ impl IscsiTarget {
         };
         match portal.mode() {
             Mode::Open => {}
-            Mode::Silent => portal.set_mode(Mode::Open),
+            Mode::Silent => {
+                portal.set_mode(Mode::Open);
+                let here = |link: &Link| link.portal.address == portal.address;
+                for link in self.shared.registry.select(here) {
+                    link.send_waiting();
+                }
+            }
             Mode::Closed => self.listen(&portal, TcpListener::bind(portal.address)?)?,
         }
         Ok(true)

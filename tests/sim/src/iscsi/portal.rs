@@ -1,7 +1,7 @@
 //! An address at which the target listens, and the ways in which it can be cut.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// How a portal treats initiators.
@@ -21,6 +21,7 @@ pub(crate) enum Mode {
 pub(crate) struct Portal {
     pub(crate) address: SocketAddr,
     mode: AtomicU8,
+    silences: AtomicU64,
     /// The listening socket, to end the accepting thread.
     listener: Mutex<Option<TcpListener>>,
     changed: Condvar,
@@ -31,6 +32,7 @@ impl Portal {
         Self {
             address,
             mode: AtomicU8::new(Mode::Closed as u8),
+            silences: AtomicU64::new(0),
             listener: Mutex::new(None),
             changed: Condvar::new(),
         }
@@ -46,6 +48,9 @@ impl Portal {
 
     pub(crate) fn set_mode(&self, mode: Mode) {
         let _order = self.listener();
+        if mode == Mode::Silent {
+            self.silences.fetch_add(1, Ordering::SeqCst);
+        }
         self.mode.store(mode as u8, Ordering::SeqCst);
         self.changed.notify_all();
     }
@@ -53,6 +58,11 @@ impl Portal {
     /// The listening socket while there is one.
     pub(crate) fn listener(&self) -> MutexGuard<'_, Option<TcpListener>> {
         self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often it has been made silent.
+    pub(crate) fn silences(&self) -> u64 {
+        self.silences.load(Ordering::SeqCst)
     }
 
     /// Returns at once unless the portal is silent; then when it no longer is, or `give_up` says so after

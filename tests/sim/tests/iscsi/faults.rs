@@ -6,7 +6,7 @@ use jdss_sim::Appliance;
 use proptest::prelude::*;
 
 use crate::initiator::{Data, Initiator, Login, ten};
-use crate::{FIRST, SECOND, TARGET, appliance, login, pair, portal, session};
+use crate::{FIRST, POOL, SECOND, TARGET, appliance, login, pair, portal, session};
 
 #[test]
 fn a_closed_portal_drops_its_sessions_and_refuses_new_ones() {
@@ -73,6 +73,42 @@ fn a_silent_portal_answers_when_it_is_opened_again() {
         ("TargetName", TARGET),
     ]);
     connected.login_step(&login, 0x87, &names).unwrap();
+}
+
+#[test]
+fn events_of_a_silent_portal_come_when_it_is_opened_again() {
+    let (appliance, mut first) = pair();
+    let mut second = Login::new(portal(&appliance, SECOND), TARGET)
+        .isid(2)
+        .log_in()
+        .unwrap();
+    appliance.silence_portal(FIRST).unwrap();
+    appliance.set_volume_size(POOL, "d0", 96 << 20).unwrap();
+    // Told later than the first session would have been.
+    assert_eq!(second.event().0, 0);
+    assert!(!first.has_input());
+    appliance.open_portal(FIRST).unwrap();
+    assert_eq!(first.event().0, 0);
+}
+
+#[test]
+fn what_was_sent_to_a_silent_portal_is_lost_when_the_initiator_gives_up() {
+    let (appliance, mut first) = pair();
+    appliance.silence_portal(FIRST).unwrap();
+    appliance.clear_log();
+    first.start(0, &ten(0x2a, 0, 1), Data::Out(&[0x77; 512]));
+    drop(first);
+    appliance.open_portal(FIRST).unwrap();
+    // The same port comes back, which waits for the old session's end.
+    let mut back = session(&appliance);
+    let there = back.read(0, 0, 1).good().data;
+    assert!(there.iter().all(|byte| *byte == 0));
+    assert!(
+        appliance
+            .commands()
+            .iter()
+            .all(|command| command.opcode != 0x2a)
+    );
 }
 
 #[test]

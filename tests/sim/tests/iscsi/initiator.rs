@@ -581,6 +581,14 @@ impl Initiator {
         answer.bhs[2]
     }
 
+    /// Is there anything to be received by now?
+    pub(crate) fn has_input(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket option");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("a socket option");
+        peeked.is_ok()
+    }
+
     /// Waits until the target has closed the connection.
     pub(crate) fn assert_closed(&mut self) {
         loop {
