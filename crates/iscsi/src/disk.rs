@@ -115,20 +115,30 @@ pub(crate) fn at(root: &Root, session: SessionId, hctl: Hctl) -> Result<Option<D
     }))
 }
 
-/// The disks of a session, by LUN.
-pub(crate) fn of(root: &Root, session: SessionId, host: u32) -> Result<Vec<Disk>, Error> {
+/// The disks of a session, by LUN; with `lun`, only the one at that LUN.
+pub(crate) fn of(
+    root: &Root,
+    session: SessionId,
+    host: u32,
+    lun: Option<Lun>,
+) -> Result<Vec<Disk>, Error> {
     let mut found = Vec::new();
     for hctl in session::devices(root, host)? {
-        found.extend(at(root, session, hctl)?);
+        if lun.is_none() || hctl.lun() == lun {
+            found.extend(at(root, session, hctl)?);
+        }
     }
     Ok(found)
 }
 
-/// The disks of all these sessions.
+/// The disks of all these sessions, by session and LUN.
 pub(crate) fn of_all(root: &Root, sessions: &[Observed]) -> Result<Vec<Disk>, Error> {
+    let devices = session::all_devices(root)?;
     let mut found = Vec::new();
     for session in sessions {
-        found.extend(of(root, session.id, session.host)?);
+        for hctl in devices.iter().filter(|hctl| hctl.host == session.host) {
+            found.extend(at(root, session.id, *hctl)?);
+        }
     }
     Ok(found)
 }

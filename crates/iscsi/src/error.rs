@@ -29,7 +29,7 @@ pub enum Error {
     #[error("iscsid is not running; start it with `systemctl enable --now iscsid`")]
     DaemonMissing,
     /// `iscsiadm` cannot reach iscsid.
-    #[error("iscsid does not answer iscsiadm ({code}); start it with `systemctl start iscsid`")]
+    #[error("iscsiadm cannot reach iscsid; start it with `systemctl start iscsid`")]
     DaemonDown {
         /// How `iscsiadm` ended: 20, or 18 when iscsid went away meanwhile.
         code: Code,
@@ -41,7 +41,7 @@ pub enum Error {
         command: Box<Command>,
     },
     /// `iscsiadm` failed otherwise.
-    #[error("`{command}` failed with {code}: {stderr}")]
+    #[error("`{command}` failed with {code}{}", told(stderr))]
     Failed {
         /// The command.
         command: Box<Command>,
@@ -144,6 +144,13 @@ pub enum Error {
     },
 }
 
+fn told(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    format!(": {text}")
+}
+
 fn portal_text(portal: &Option<Portal>) -> String {
     portal.map_or_else(String::new, |portal| format!(" at {portal}"))
 }
@@ -185,15 +192,15 @@ impl Error {
 #[non_exhaustive]
 pub enum PortalDown {
     /// The login failed.
-    #[error("login failed with {code}: {text}")]
+    #[error("login failed with {code}{}", told(text))]
     Login {
         /// Why.
         code: Code,
-        /// What `iscsiadm` said, one line.
+        /// What `iscsiadm` said besides, one line; mostly empty.
         text: String,
     },
     /// Its node record could not be made or changed.
-    #[error("its node record cannot be written: {code}: {text}")]
+    #[error("its node record cannot be written: {code}{}", told(text))]
     Record {
         /// Why.
         code: Code,
@@ -210,7 +217,7 @@ pub enum PortalDown {
     #[error("iscsiadm reported success, but there is no session; see the log of iscsid")]
     Missing,
     /// `iscsiadm` did not end in time.
-    #[error("iscsiadm did not end within {} s", limit.as_secs_f32())]
+    #[error("iscsiadm did not end within {} s", limit.as_secs_f32().ceil())]
     TimedOut {
         /// The time it had.
         limit: Duration,
@@ -243,6 +250,17 @@ mod tests {
     }
 
     #[test]
+    fn what_the_tool_said_is_told_once() {
+        let down = |text: &str| PortalDown::Login {
+            code: Code::Access,
+            text: text.to_owned(),
+        };
+        let told = "login failed with exit code 13 (not permitted; run as root)";
+        assert_eq!(down("").to_string(), told);
+        assert_eq!(down("why").to_string(), format!("{told}: why"));
+    }
+
+    #[test]
     fn a_blocked_disk_is_worth_a_second_try_and_a_missing_tool_is_not() {
         let down = |state| Error::DiskDown {
             disk: "sda".to_owned(),
@@ -250,6 +268,13 @@ mod tests {
         };
         assert!(down(Some(DiskState::Blocked)).is_transient());
         assert!(!down(None).is_transient());
+        assert_eq!(
+            PortalDown::TimedOut {
+                limit: Duration::from_millis(4999)
+            }
+            .to_string(),
+            "iscsiadm did not end within 5 s"
+        );
         assert_eq!(
             down(None).to_string(),
             "disk sda is gone, not running; wait until its session is back"

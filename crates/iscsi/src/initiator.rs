@@ -157,7 +157,7 @@ impl Initiator {
     ///
     /// [`Error::Read`].
     pub fn disks(&self, session: &Session) -> Result<Vec<Disk>, Error> {
-        disk::of(&self.root, session.id, session.host)
+        disk::of(&self.root, session.id, session.host, None)
     }
 
     /// The disk at exactly this LUN of a session.
@@ -166,8 +166,8 @@ impl Initiator {
     ///
     /// [`Error::Read`].
     pub fn disk(&self, session: &Session, lun: Lun) -> Result<Option<Disk>, Error> {
-        let disks = self.disks(session)?;
-        Ok(disks.into_iter().find(|disk| disk.lun == lun))
+        let disks = disk::of(&self.root, session.id, session.host, Some(lun))?;
+        Ok(disks.into_iter().next())
     }
 
     /// The disk of this name (`sda`), if it belongs to a session.

@@ -234,8 +234,8 @@ impl Login<'_> {
         let code = Code::from(&output);
         let mut reasons = iscsiadm::reasons(&output.stderr);
         for portal in portals {
-            let told = reasons.remove(portal);
-            if let Some((code, text)) = told {
+            if let Some(code) = reasons.remove(portal) {
+                let text = String::new();
                 self.note(&[*portal], &PortalDown::Login { code, text });
             } else if !matches!(code, Code::Success | Code::SessionExists | Code::NotFound) {
                 let text = iscsiadm::one_line(&output.stderr);

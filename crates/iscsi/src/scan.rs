@@ -123,14 +123,25 @@ impl Initiator {
             other => other?,
         }
         let gone = jdss_sys::poll(deadline, || {
-            let there = self.root.exists(format!("sys/block/{}", disk.name));
-            let there = there.map_err(Error::read)? || self.current(disk)?.is_some();
-            let gone = !there || self.sequence(disk)? != sequence;
-            Ok::<_, Error>(gone.then_some(()))
+            Ok::<_, Error>((!self.is_left(disk, &sequence)?).then_some(()))
         })?;
         gone.ok_or_else(|| Error::StillThere {
             disk: disk.name.clone(),
         })
+    }
+
+    /// Whether anything is left of a deleted disk. A disk that came to its name
+    /// or its LUN since is another one.
+    fn is_left(&self, disk: &Disk, sequence: &Option<String>) -> Result<bool, Error> {
+        let block = self.root.exists(format!("sys/block/{}", disk.name));
+        if block.map_err(Error::read)? {
+            return Ok(self.sequence(disk)? == *sequence);
+        }
+        // The SCSI device goes a little later than its disk, and keeps its
+        // session from being logged out till then.
+        let device = self.root.exists(disk.dir()).map_err(Error::read)?;
+        let names = self.root.list(format!("{}/block", disk.dir()));
+        Ok(device && names.map_err(Error::read)?.is_empty())
     }
 
     /// The number of this very disk; kernels before 5.15 have none.

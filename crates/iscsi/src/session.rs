@@ -185,12 +185,15 @@ fn host_in(path: &Path, session: u32) -> Option<u32> {
 
 /// Addresses of all SCSI devices of a host, disks or not, sorted.
 pub(crate) fn devices(root: &Root, host: u32) -> Result<Vec<Hctl>, Error> {
+    let mut found = all_devices(root)?;
+    found.retain(|hctl| hctl.host == host);
+    Ok(found)
+}
+
+/// Addresses of all SCSI devices, sorted.
+pub(crate) fn all_devices(root: &Root) -> Result<Vec<Hctl>, Error> {
     let names = root.list("sys/class/scsi_device").map_err(Error::read)?;
-    let mut found: Vec<Hctl> = names
-        .iter()
-        .filter_map(|name| Hctl::parse(name))
-        .filter(|hctl| hctl.host == host)
-        .collect();
+    let mut found: Vec<Hctl> = names.iter().filter_map(|name| Hctl::parse(name)).collect();
     found.sort_unstable();
     Ok(found)
 }

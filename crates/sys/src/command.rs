@@ -144,7 +144,7 @@ pub enum RunError {
     /// It did not end in its time.
     #[error(
         "`{command}` did not end within {} s and was {}",
-        limit.as_secs_f32(),
+        limit.as_secs_f32().ceil(),
         if *abandoned {
             "left running; wait for that process to end, then try again"
         } else {
@@ -189,7 +189,7 @@ mod tests {
     fn errors_name_the_command_and_what_to_do() {
         let error = RunError::TimedOut {
             command: Box::new(Command::new("iscsiadm").arg("-m node")),
-            limit: Duration::from_secs(40),
+            limit: Duration::from_millis(39_999),
             abandoned: true,
         };
         let text = error.to_string();

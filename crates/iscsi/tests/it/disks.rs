@@ -1,6 +1,6 @@
 //! Disks come and go.
 
-use crate::host::{Host, TARGET, portal, soon, target};
+use crate::host::{Deletes, Host, TARGET, portal, soon, target};
 use jdss_iscsi::{Disk, DiskState, Error, Initiator, Lun, Session};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -207,23 +207,31 @@ fn a_blocked_disk_is_neither_opened_nor_deleted() {
 #[test]
 fn a_blocked_disk_is_deleted_once_its_session_is_given_up() {
     let (host, initiator, disk) = with_disk();
-    host.set_disk(&disk.hctl, "state", "blocked");
-    let (other, hctl) = (host.clone(), disk.hctl.clone());
-    let kernel = std::thread::spawn(move || other.set_disk(&hctl, "state", "transport-offline"));
+    let state = format!("sys/class/scsi_device/{}/device/state", disk.hctl);
+    host.in_turn(&state, &["blocked", "blocked", "transport-offline"]);
     initiator.delete(&disk, soon()).unwrap();
-    kernel.join().unwrap();
     assert_eq!(initiator.all_disks().unwrap(), []);
 }
 
 #[test]
 fn a_disk_that_stays_is_an_error_that_names_it() {
+    for stays in [Deletes::Nothing, Deletes::DiskOnly] {
+        let (host, initiator, disk) = with_disk();
+        host.state().deletes = stays;
+        let error = initiator.delete(&disk, Instant::now()).unwrap_err();
+        assert!(
+            matches!(&error, Error::StillThere { disk } if disk == "sda"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_disk_that_takes_the_name_at_once_is_not_waited_for() {
     let (host, initiator, disk) = with_disk();
-    host.state().deletes_stick = true;
-    let error = initiator.delete(&disk, Instant::now()).unwrap_err();
-    assert!(
-        matches!(&error, Error::StillThere { disk } if disk == "sda"),
-        "{error}"
-    );
+    host.state().deletes = Deletes::AndReuses;
+    initiator.delete(&disk, Instant::now()).unwrap();
+    assert_eq!(initiator.disk_by_name("sda").unwrap().unwrap().lun, lun(9));
 }
 
 #[test]

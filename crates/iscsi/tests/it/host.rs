@@ -1,5 +1,5 @@
 //! A small pretend host: sysfs in the shape of the real one, in a temporary
-//! directory, and an `iscsiadm` that keeps its state there.
+//! directory. Its `iscsiadm` is in [`crate::iscsiadm`].
 
 use jdss_iscsi::{Initiator, Iqn, Portal};
 use jdss_sys::{Command, Effects, OnTimeout, Output, Root, RunError};
@@ -31,6 +31,17 @@ pub(crate) fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
 }
 
+/// What a write to `delete` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deletes {
+    All,
+    Nothing,
+    /// The SCSI device stays a little longer than its disk.
+    DiskOnly,
+    /// The name goes to another disk at once.
+    AndReuses,
+}
+
 /// What `iscsiadm` does instead of ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hang {
@@ -55,10 +66,10 @@ pub(crate) struct State {
     pub(crate) luns: BTreeMap<u16, u64>,
     /// Block devices that somebody holds exclusively.
     pub(crate) busy: BTreeSet<String>,
-    /// Nothing happens on a write to `delete`.
-    pub(crate) deletes_stick: bool,
-    /// Nothing happens on a logout that says it worked.
-    pub(crate) logouts_stick: bool,
+    /// What a write to `delete` does.
+    pub(crate) deletes: Deletes,
+    /// Exit code of a login or logout that does nothing.
+    pub(crate) idle: Option<i32>,
     /// A verb that does not end.
     pub(crate) hang: Option<(&'static str, Hang)>,
     /// There is no iscsiadm.
@@ -67,6 +78,8 @@ pub(crate) struct State {
     pub(crate) nodes: &'static str,
     /// Next session, host and disk.
     pub(crate) next: (u32, u32, u8),
+    /// Disks so far.
+    pub(crate) sequence: u32,
     /// Called before the command with this word in it.
     pub(crate) before: Option<(&'static str, Act)>,
 }
@@ -88,12 +101,13 @@ impl Host {
                 database: 0,
                 luns: BTreeMap::from([(0, 131_072)]),
                 busy: BTreeSet::new(),
-                deletes_stick: false,
-                logouts_stick: false,
+                deletes: Deletes::All,
+                idle: None,
                 hang: None,
                 uninstalled: false,
                 nodes: NODES,
                 next: (1, 0, b'a'),
+                sequence: 0,
                 before: None,
             }),
         })
@@ -266,7 +280,12 @@ impl Host {
             let number = u32::from(letter) - u32::from('a');
             self.file(&format!("{block}/size"), &format!("{sectors}\n"));
             self.file(&format!("{block}/dev"), &format!("8:{}\n", number * 16));
-            self.file(&format!("{block}/diskseq"), &format!("{}\n", number + 1));
+            let sequence = {
+                let mut state = self.state();
+                state.sequence += 1;
+                state.sequence
+            };
+            self.file(&format!("{block}/diskseq"), &format!("{sequence}\n"));
             self.link(
                 &format!("sys/block/sd{letter}"),
                 &format!("../{}", &block[4..]),
@@ -279,6 +298,33 @@ impl Host {
     pub(crate) fn set_disk(&self, hctl: &str, attribute: &str, value: &str) {
         let path = format!("sys/class/scsi_device/{hctl}/device/{attribute}");
         self.file(&path, &format!("{value}\n"));
+    }
+
+    /// Whoever reads this file gets the next of these texts; the last one stays.
+    pub(crate) fn in_turn(&self, path: &str, texts: &[&str]) {
+        let path = self.path(path).canonicalize().expect("it is there");
+        let next = path.with_extension("next");
+        let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
+        fs::remove_file(&path).expect("it is there");
+        fifo(&path);
+        std::thread::spawn(move || {
+            let (last, turns) = texts.split_last().expect("a text");
+            for (number, text) in turns.iter().enumerate() {
+                // Returns when a reader has opened it; the next one finds
+                // another file.
+                let opened = fs::File::options().write(true).open(&path);
+                let mut writer = opened.expect("a reader");
+                if number + 1 < turns.len() {
+                    fifo(&next);
+                } else {
+                    fs::File::create(&next)
+                        .and_then(|mut file| file.write_all(last.as_bytes()))
+                        .expect("the last text");
+                }
+                fs::rename(&next, &path).expect("another file");
+                writer.write_all(text.as_bytes()).expect("it is read");
+            }
+        });
     }
 
     pub(crate) fn remove_device(&self, hctl: &str) {
@@ -296,7 +342,7 @@ impl Host {
     }
 
     /// Numbers of the sessions that match.
-    fn matching(&self, target: &str, at: Option<Portal>) -> Vec<u32> {
+    pub(crate) fn matching(&self, target: &str, at: Option<Portal>) -> Vec<u32> {
         let Ok(entries) = fs::read_dir(self.path("sys/class/iscsi_session")) else {
             return Vec::new();
         };
@@ -314,7 +360,7 @@ impl Host {
             let connection = format!("sys/class/iscsi_connection/connection{id}:0");
             let address = read(&format!("{connection}/persistent_address"));
             let port = read(&format!("{connection}/persistent_port"));
-            let here = record_portal(&format!("{},{}", address.trim(), port.trim()));
+            let here = crate::iscsiadm::portal_of(&format!("{},{}", address.trim(), port.trim()));
             if names.trim() == target && at.is_none_or(|at| here == Some(at)) {
                 found.push(id);
             }
@@ -322,163 +368,12 @@ impl Host {
         found.sort_unstable();
         found
     }
-
-    /// Files of the records that match, and their portals.
-    fn records(&self, target: &str, at: Option<Portal>) -> Vec<(PathBuf, Portal)> {
-        let dir = self.path(&format!("{}/{target}", self.state().nodes));
-        let Ok(entries) = fs::read_dir(dir) else {
-            return Vec::new();
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            let entry = entry.expect("an entry");
-            let Some(portal) = record_portal(&entry.file_name().to_string_lossy()) else {
-                continue;
-            };
-            let mut files = vec![entry.path()];
-            if entry.path().is_dir() {
-                let inside = fs::read_dir(entry.path()).expect("a directory");
-                files = inside.map(|file| file.expect("an entry").path()).collect();
-            }
-            for file in files {
-                let whole = fs::metadata(&file).is_ok_and(|meta| meta.len() > 0);
-                if whole && at.is_none_or(|at| at == portal) {
-                    found.push((file, portal));
-                }
-            }
-        }
-        found.sort();
-        found
-    }
-
-    fn new_record(&self, target: &str, at: Portal) -> Output {
-        let entry = format!("{},{}", at.address(), at.port());
-        let nodes = self.state().nodes;
-        self.file(
-            &format!("{nodes}/{target}/{entry}"),
-            "node.startup = automatic\n",
-        );
-        exit(0, "")
-    }
-
-    fn update(&self, target: &str, at: Option<Portal>, settings: &[&str]) -> Output {
-        let records = self.records(target, at);
-        if records.is_empty() {
-            return exit(21, "iscsiadm: No records found\n");
-        }
-        let text: String = settings
-            .chunks(4)
-            .map(|four| match four {
-                ["-n", name, "-v", value] => format!("{name} = {value}\n"),
-                other => panic!("the pretend host does not know {other:?}"),
-            })
-            .collect();
-        for (file, _) in records {
-            let mut file = fs::File::create(file).expect("a record");
-            file.write_all(text.as_bytes()).expect("its text");
-        }
-        exit(0, "")
-    }
-
-    fn log_in(&self, target: &str, at: Option<Portal>) -> Output {
-        let records = self.records(target, at);
-        if records.is_empty() {
-            return exit(21, "iscsiadm: No records found\n");
-        }
-        let (mut code, mut stderr) = (0, String::new());
-        for (_, portal) in records {
-            let refused = self.state().refuse.get(&portal).copied();
-            let failed = if !self.matching(target, Some(portal)).is_empty() {
-                stderr += "iscsiadm: default: 1 session requested, but 1 already present.\n";
-                15
-            } else if let Some(code) = refused {
-                let (address, port) = (portal.address(), portal.port());
-                stderr += &format!(
-                    "iscsiadm: Could not login to [iface: default, target: {target}, portal: \
-                     {address},{port}].\niscsiadm: initiator reported error ({code} - text)\n"
-                );
-                code
-            } else {
-                let (address, port) = (portal.address().to_string(), portal.port().to_string());
-                self.add_session(target, &address, &port);
-                0
-            };
-            if code == 0 {
-                code = failed;
-            }
-        }
-        if code != 0 {
-            stderr += "iscsiadm: Could not log into all portals\n";
-        }
-        exit(code, &stderr)
-    }
-
-    fn log_out(&self, target: &str, at: Option<Portal>) -> Output {
-        let sessions = self.matching(target, at);
-        if sessions.is_empty() {
-            return exit(21, "iscsiadm: No matching sessions found\n");
-        }
-        if !self.state().logouts_stick {
-            sessions.into_iter().for_each(|id| self.end_session(id));
-        }
-        exit(0, "")
-    }
-
-    fn delete_records(&self, target: &str, at: Option<Portal>) -> Output {
-        let records = self.records(target, at);
-        if records.is_empty() {
-            return exit(21, "iscsiadm: No records found\n");
-        }
-        for (file, portal) in records {
-            if !self.matching(target, Some(portal)).is_empty() {
-                return exit(15, "iscsiadm: This command will remove the record\n");
-            }
-            fs::remove_file(file).expect("a record");
-        }
-        exit(0, "")
-    }
-
-    fn iscsiadm(&self, args: &[&str]) -> Output {
-        let database = self.state().database;
-        let at = |text: &str| Some(portal(text));
-        match args {
-            ["--version"] => Output {
-                stdout: "iscsiadm version 2.1.8\n".to_owned(),
-                ..exit(0, "")
-            },
-            ["-m", "node", "-T", t, rest @ ..] => {
-                let (at, verb) = match rest {
-                    ["-p", p, verb @ ..] => (at(p), verb),
-                    verb => (None, verb),
-                };
-                match (verb, at) {
-                    (["-o", ..], _) if database != 0 => exit(database, "iscsiadm: database\n"),
-                    (["-o", "new"], Some(at)) => self.new_record(t, at),
-                    (["-o", "update", settings @ ..], at) => self.update(t, at, settings),
-                    (["-o", "delete"], at) => self.delete_records(t, at),
-                    (["--login"], at) => self.log_in(t, at),
-                    (["--logout"], at) => self.log_out(t, at),
-                    _ => panic!("the pretend host does not know {args:?}"),
-                }
-            }
-            _ => panic!("the pretend host does not know {args:?}"),
-        }
-    }
 }
 
-/// The portal in the name of a record's file.
-fn record_portal(name: &str) -> Option<Portal> {
-    let mut fields = name.split(',');
-    let (address, port) = (fields.next()?, fields.next()?);
-    Some(Portal::new(address.parse().ok()?, port.parse().ok()?))
-}
-
-pub(crate) fn exit(code: i32, stderr: &str) -> Output {
-    Output {
-        code: Some(code),
-        stderr: stderr.to_owned(),
-        ..Output::default()
-    }
+fn fifo(path: &Path) {
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0)
+        .expect("a fifo");
 }
 
 impl Effects for Host {
@@ -554,8 +449,19 @@ impl Effects for Host {
                 }
             }
             ["sys", "class", "scsi_device", hctl, "device", "delete"] => {
-                if !self.state().deletes_stick {
-                    self.remove_device(hctl);
+                let deletes = self.state().deletes;
+                match deletes {
+                    Deletes::All => self.remove_device(hctl),
+                    Deletes::Nothing => {}
+                    Deletes::DiskOnly => {
+                        self.remove_device(hctl);
+                        self.add_device(1, 0, None);
+                    }
+                    Deletes::AndReuses => {
+                        self.remove_device(hctl);
+                        self.state().next.2 = b'a';
+                        self.add_device(1, 9, Some(8));
+                    }
                 }
             }
             _ => panic!("the pretend host does not know {path}"),

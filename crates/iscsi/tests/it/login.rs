@@ -255,6 +255,47 @@ fn a_record_gone_meanwhile_is_made() {
 }
 
 #[test]
+fn a_login_that_says_it_worked_is_looked_at() {
+    let host = Host::new();
+    host.state().idle = Some(0);
+    let outcomes = login(&host, &[portal("10.0.1.1")]).unwrap();
+    assert_eq!(down(&outcomes[0]), PortalDown::Missing);
+    // A record made by this very call is not made again.
+    assert_eq!(host.runs().len(), 3);
+    // One that was found may be another root's; then the reason is that of the
+    // last try.
+    let host = Host::new();
+    host.state().idle = Some(0);
+    host.file(&format!("var/lib/iscsi/nodes/{TARGET}/10.0.1.1,3260"), "x");
+    let outcomes = login(&host, &[portal("10.0.1.1")]).unwrap();
+    assert_eq!(down(&outcomes[0]), PortalDown::Missing);
+    assert_eq!(host.runs().len(), 4);
+}
+
+#[test]
+fn a_login_that_somebody_else_began_is_waited_for() {
+    let host = Host::new();
+    host.state().before = Some(("--login", |host| {
+        let id = host.add_session(TARGET, "10.0.1.1", "3260");
+        let state = format!("sys/class/iscsi_session/session{id}/state");
+        host.in_turn(&state, &["FREE", "LOGGED_IN"]);
+    }));
+    let outcomes = login(&host, &[portal("10.0.1.1")]).unwrap();
+    assert_eq!(summary(&outcomes), [Some(true)]);
+}
+
+#[test]
+fn of_two_sessions_at_a_portal_one_that_is_up_is_enough() {
+    let host = Host::new();
+    let down = host.add_session(TARGET, "10.0.1.1", "3260");
+    host.set(down, "state", "FREE");
+    host.add_session(TARGET, "10.0.1.1", "3260");
+    let outcomes = login(&host, &[portal("10.0.1.1")]).unwrap();
+    assert_eq!(summary(&outcomes), [Some(false)]);
+    assert_eq!(host.runs(), Vec::<String>::new());
+}
+
+#[test]
 fn a_record_in_the_root_that_the_tool_does_not_use_does_not_hide_a_missing_one() {
     let host = Host::new();
     host.file(&format!("var/lib/iscsi/nodes/{TARGET}/10.0.1.1,3260"), "x");

@@ -3,7 +3,7 @@
 use crate::host::{Hang, Host, NODES, TARGET, portal, soon, target, two};
 use jdss_iscsi::{Code, Error, LoginSettings, LogoutReport, Portal};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A host with a session to each of the two portals.
 fn logged_in() -> Arc<Host> {
@@ -201,17 +201,56 @@ fn gone_is_gone_also_when_the_tool_does_not_end() {
 
 #[test]
 fn a_session_that_stays_is_an_error_that_names_it() {
+    // 21: the tool sees none any more, sysfs does.
+    for code in [0, 21] {
+        let host = logged_in();
+        host.state().idle = Some(code);
+        let deadline = Instant::now() + Duration::from_millis(50);
+        let error = host.initiator().logout(&target(), &two(), deadline);
+        let error = error.unwrap_err();
+        assert!(matches!(error, Error::StillLoggedIn { .. }), "{error}");
+        assert!(error.to_string().contains("10.0.1.1:3260"), "{error}");
+        // The record of a session that is there stays too.
+        assert_eq!(host.initiator().records(&target()).unwrap(), two());
+    }
+}
+
+#[test]
+fn a_logout_that_failed_is_not_waited_for() {
     let host = logged_in();
-    host.state().logouts_stick = true;
-    let deadline = Instant::now() + std::time::Duration::from_millis(50);
-    let error = host
-        .initiator()
-        .logout(&target(), &two(), deadline)
-        .unwrap_err();
-    assert!(matches!(error, Error::StillLoggedIn { .. }), "{error}");
-    assert!(error.to_string().contains("10.0.1.1:3260"), "{error}");
-    // The record of a session that is there stays too.
-    assert_eq!(host.initiator().records(&target()).unwrap(), two());
+    for (number, code) in [(10, Code::Logout), (33, Code::RequestTimedOut)] {
+        host.state().idle = Some(number);
+        let error = logout(&host, &two()).unwrap_err();
+        assert!(
+            matches!(&error, Error::Failed { code: found, .. } if *found == code),
+            "{error}"
+        );
+        assert!(error.is_transient());
+    }
+    host.state().idle = Some(20);
+    let error = logout(&host, &two()).unwrap_err();
+    assert!(matches!(error, Error::DaemonDown { .. }), "{error}");
+}
+
+#[test]
+fn a_session_that_takes_a_moment_to_go_is_waited_for() {
+    let host = logged_in();
+    host.state().idle = Some(0);
+    let kernel = host.clone();
+    let kernel = std::thread::spawn(move || {
+        while !kernel
+            .state()
+            .runs
+            .iter()
+            .any(|run| run.contains("--logout"))
+        {
+            std::thread::yield_now();
+        }
+        kernel.end_session(1);
+        kernel.end_session(2);
+    });
+    assert_eq!(logout(&host, &two()).unwrap().records, two());
+    kernel.join().unwrap();
 }
 
 #[test]

@@ -3,5 +3,6 @@
 mod disks;
 mod facts;
 mod host;
+mod iscsiadm;
 mod login;
 mod logout;
