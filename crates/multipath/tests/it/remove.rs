@@ -143,6 +143,23 @@ fn udev_that_waits_for_a_dead_map_is_let_go() {
 }
 
 #[test]
+fn udev_has_some_time_before_it_is_let_go() {
+    let (host, multipath, map) = idle();
+    host.fail_all(&["sda", "sdb"]);
+    host.stick("dm-3", 77);
+    let patience = Patience {
+        stuck: Duration::from_secs(600),
+        ..Patience::default()
+    };
+    let error = multipath
+        .patience(patience)
+        .remove(&map, soon())
+        .unwrap_err();
+    assert!(matches!(error, Error::InUse { .. }), "{error}");
+    assert_eq!(asked(&host), [""; 0]);
+}
+
+#[test]
 fn a_busy_daemon_is_asked_again_to_let_it_go() {
     let (host, multipath, map) = idle();
     host.fail_all(&["sda", "sdb"]);
