@@ -278,7 +278,7 @@ fn a_login_that_somebody_else_began_is_waited_for() {
     host.state().before = Some(("--login", |host| {
         let id = host.add_session(TARGET, "10.0.1.1", "3260");
         let state = format!("sys/class/iscsi_session/session{id}/state");
-        host.in_turn(&state, &["FREE", "LOGGED_IN"]);
+        host.in_turn(&state, &["FREE", "FREE", "LOGGED_IN"]);
     }));
     let outcomes = login(&host, &[portal("10.0.1.1")]).unwrap();
     assert_eq!(summary(&outcomes), [Some(true)]);
