@@ -68,7 +68,6 @@ impl LegacyRecord {
             .map(|address| SocketAddr::new(*address, PORT).to_string())
             .collect();
         record.size = self.size;
-        record.enrolled_here = self.multipath;
         record
     }
 

@@ -57,10 +57,6 @@ pub struct Record {
     pub created: Timestamp,
     /// When the record was last saved: [`Store::save`](crate::Store::save) sets it in what it writes.
     pub updated: Timestamp,
-    /// Whether this activation added the SCSI ID to multipath's list.
-    pub enrolled_here: bool,
-    /// Whether this activation created the target.
-    pub created_target: bool,
 }
 
 impl Record {
@@ -87,8 +83,6 @@ impl Record {
             boot_id: boot_id.to_owned(),
             created: now,
             updated: now,
-            enrolled_here: false,
-            created_target: false,
         }
     }
 
@@ -125,8 +119,6 @@ impl Record {
             boot_id: self.boot_id.clone(),
             created: self.created.to_string(),
             updated: updated.to_string(),
-            enrolled_here: self.enrolled_here,
-            created_target: self.created_target,
         };
         let mut json = serde_json::to_vec_pretty(&layout)
             .expect("text, numbers and lists of text have a JSON form");
@@ -190,8 +182,6 @@ struct Layout {
     boot_id: String,
     created: String,
     updated: String,
-    enrolled_here: bool,
-    created_target: bool,
 }
 
 impl Layout {
@@ -218,8 +208,6 @@ impl Layout {
             size: self.size,
             phase: self.phase,
             boot_id: self.boot_id,
-            enrolled_here: self.enrolled_here,
-            created_target: self.created_target,
         })
     }
 }

@@ -180,7 +180,7 @@ fn a_single_path_record_has_the_path_by_id() {
         record.mapper_path.as_deref(),
         Some("/dev/disk/by-id/scsi-23466613163306465")
     );
-    assert!(!record.multipath && !record.enrolled_here);
+    assert!(!record.multipath);
 }
 
 #[test]

@@ -30,8 +30,6 @@ fn full() -> Record {
     record.spare_portals = vec!["10.3.0.11:3260".to_owned()];
     record.size = Some(34_359_738_368);
     record.phase = Phase::UnpublishPending;
-    record.enrolled_here = true;
-    record.created_target = true;
     record
 }
 

@@ -7,7 +7,7 @@ use jdss_iscsi::Portal;
 use jdss_multipath::Enrolment;
 use jdss_state::{Key, Phase, Record, ScsiIdLock, VolumeLock};
 
-use super::convert::{Place, place_of_published};
+use super::convert::{Place, place_of_published, place_of_record};
 use super::disks::DISK_PATIENCE;
 use super::paths::split;
 use super::undo::{Change, Journal};
@@ -60,10 +60,7 @@ impl Attach {
         budget: &Budget,
     ) -> Result<Active, Error> {
         let key = Key::new(&volume.storage, &volume.name, None).map_err(Error::State)?;
-        let lock = self
-            .locks
-            .volume(&key, budget.forward())
-            .map_err(Error::State)?;
+        let lock = budget.lock(|until| self.locks.volume(&key, until))?;
         let boot_id = self.boot_id()?;
         let link = link::path(&self.root, &key);
         let before = self.store.load(&key).map_err(Error::State)?;
@@ -72,7 +69,8 @@ impl Attach {
             && record.phase == Phase::Active
             && record.is_of_boot(&boot_id)
         {
-            let _wwid = lock.scsi_id(wwid, budget.forward()).map_err(Error::State)?;
+            same_volume(record, volume)?;
+            let _wwid = budget.lock(|until| lock.scsi_id(wwid, until))?;
             if let Some(active) = self.judge(record, link.clone(), budget)? {
                 self.tell(Event::AlreadyUp);
                 return Ok(active);
@@ -89,7 +87,7 @@ impl Attach {
             budget,
             link,
             lock: &lock,
-            record: new_record(volume, &key, &boot_id),
+            record: new_record(volume, &key, &boot_id, before.as_ref()),
             journal: Journal::default(),
             wwid: None,
         };
@@ -116,7 +114,7 @@ impl Attach {
             wwid,
             ..
         } = attempt;
-        let mut undo = self.unwind(key, journal, wwid.as_ref(), budget);
+        let (mut undo, target_lock) = self.unwind(key, journal, wwid.as_ref(), budget);
         let kept = if undo.is_empty() {
             match before {
                 Some(before) => self.store.save(&before),
@@ -129,6 +127,7 @@ impl Attach {
         if let Err(error) = kept {
             undo.push(Error::State(error));
         }
+        drop(target_lock);
         drop(wwid);
         if undo.is_empty() {
             cause
@@ -147,14 +146,25 @@ impl Attach {
         appliance: &dyn Connect,
     ) -> Result<Active, Error> {
         let (volume, budget) = (attempt.volume, attempt.budget);
+        budget.step("beginning")?;
         self.save(&attempt.record)?;
-        let place = self.publish(attempt, appliance)?;
-        let wwid = attempt
-            .lock
-            .scsi_id(place.wwid.as_str(), budget.forward())
-            .map_err(Error::State)?;
-        attempt.wwid = Some(wwid);
-        self.settle(attempt.key, &attempt.record.boot_id, &place, budget)?;
+        let mut place = self.publish(attempt, appliance)?;
+        let lock = attempt.lock;
+        attempt.wwid = Some(budget.lock(|until| lock.scsi_id(place.wwid.as_str(), until))?);
+        let further = self.settle(attempt.key, &attempt.record.boot_id, &place, budget)?;
+        if !further.is_empty() {
+            place.portals.extend(further);
+            attempt.record.portals = place.portals.iter().map(Portal::to_string).collect();
+            self.save(&attempt.record)?;
+        }
+        if self
+            .multipath
+            .map(&place.wwid)
+            .map_err(Error::Multipath)?
+            .is_none()
+        {
+            attempt.journal.add(Change::Map(place.wwid.clone()));
+        }
         if volume.multipath {
             self.enrol(attempt, &place)?;
         }
@@ -182,6 +192,7 @@ impl Attach {
         let Attempt {
             volume,
             budget,
+            lock,
             record,
             ..
         } = attempt;
@@ -197,6 +208,17 @@ impl Attach {
             ));
         }
         let place = place_of_published(&published, volume.data_port)?;
+        if let Some(old) = place_of_record(record)?
+            && old.target != place.target
+        {
+            self.note(format!(
+                "the volume has moved from {} to {}",
+                old.target, place.target
+            ));
+            let wwid = budget.lock(|until| lock.scsi_id(old.wwid.as_str(), until))?;
+            drop(self.take_down(record, &old, &wwid, budget)?);
+        }
+        record.multipath = volume.multipath;
         record.target = Some(place.target.to_string());
         record.lun = Some(place.lun.get());
         record.scsi_id = Some(place.wwid.to_string());
@@ -241,24 +263,24 @@ impl Attach {
             ..
         } = attempt;
         budget.step("handing the device out")?;
-        link::set(link, path).map_err(|source| Error::Link {
+        let made = link::set(link, path).map_err(|source| Error::Link {
             link: link.clone(),
             source,
         })?;
-        journal.add(Change::Link(link.clone()));
-        self.tell(Event::Linked {
-            link: self.shown(link),
-        });
+        if made {
+            journal.add(Change::Link(link.clone()));
+            self.tell(Event::Linked {
+                link: self.shown(link),
+            });
+        }
         record.mapper_path = Some(path.display().to_string());
         record.phase = Phase::Active;
         self.save(record)
     }
 
     /// The map, proved to be the volume and nothing but it.
-    fn map_device(&self, attempt: &mut Attempt<'_>, place: &Place) -> Result<Device, Error> {
-        let Attempt {
-            budget, journal, ..
-        } = attempt;
+    fn map_device(&self, attempt: &Attempt<'_>, place: &Place) -> Result<Device, Error> {
+        let budget = attempt.budget;
         budget.step("waiting for the map")?;
         let paths = self.paths(place)?;
         let disks: Vec<&str> = paths
@@ -266,14 +288,6 @@ impl Attach {
             .filter_map(|p| p.up())
             .map(|d| d.name.as_str())
             .collect();
-        if self
-            .multipath
-            .map(&place.wwid)
-            .map_err(Error::Multipath)?
-            .is_none()
-        {
-            journal.add(Change::Map(place.wwid.clone()));
-        }
         let deadline = budget.forward().min(Instant::now() + MAP_PATIENCE);
         let map = self
             .multipath
@@ -296,7 +310,7 @@ impl Attach {
             path: map.path().display().to_string(),
             active,
         });
-        let (up, missing) = split(&paths, Some(&map.disks));
+        let (up, missing) = split(&paths, &map.disks);
         Ok((map.path(), up, missing))
     }
 
@@ -338,10 +352,32 @@ fn publish_request(volume: &Volume) -> jdss_rest::Publish {
     }
 }
 
-fn new_record(volume: &Volume, key: &Key, boot_id: &str) -> Record {
+/// The intent. What an earlier record of this boot knows stays in it until the
+/// appliance has answered: devices may still be where it says.
+fn new_record(volume: &Volume, key: &Key, boot_id: &str, before: Option<&Record>) -> Record {
     let mut record = Record::new(key.clone(), boot_id);
     record.multipath = volume.multipath;
+    if let Some(before) = before.filter(|before| before.is_of_boot(boot_id)) {
+        record.clone_from(before);
+        record.phase = Phase::Activating;
+    }
     record.pool = Some(volume.pool.clone());
     record.physical_name = Some(volume.id.physical_name());
     record
+}
+
+/// A name whose meaning has changed since: the device that is up is not the
+/// volume that is asked for now.
+fn same_volume(record: &Record, volume: &Volume) -> Result<(), Error> {
+    let (pool, name) = (volume.pool.as_str(), volume.id.physical_name());
+    let same = |known: &Option<String>, now: &str| known.as_deref().is_none_or(|k| k == now);
+    if same(&record.pool, pool) && same(&record.physical_name, &name) {
+        return Ok(());
+    }
+    let known = |text: &Option<String>| text.clone().unwrap_or_default();
+    Err(Error::OtherVolume {
+        name: volume.name.clone(),
+        up: format!("{}/{}", known(&record.pool), known(&record.physical_name)),
+        wanted: format!("{pool}/{name}"),
+    })
 }

@@ -8,6 +8,9 @@ use super::Error;
 
 /// The longest share of a deadline that is kept for undoing.
 const UNWIND_MAX: Duration = Duration::from_secs(20);
+/// How long a wait for a lock goes on before it is asked whether anybody still
+/// wants it.
+const LOCK_SLICE: Duration = Duration::from_millis(250);
 
 /// The time an operation may take, split in two: steps forward, then undoing.
 ///
@@ -62,11 +65,32 @@ impl Budget {
         Arc::clone(&self.cancelled)
     }
 
+    /// Takes a lock, noticing meanwhile when the operation is called off.
+    pub(super) fn lock<L>(
+        &self,
+        take: impl Fn(Instant) -> Result<L, jdss_state::Error>,
+    ) -> Result<L, Error> {
+        loop {
+            self.step("waiting for a lock")?;
+            match take(self.forward.min(Instant::now() + LOCK_SLICE)) {
+                Err(e) if e.is_contention() && Instant::now() < self.forward => {}
+                taken => return taken.map_err(Error::State),
+            }
+        }
+    }
+
+    /// Asked while something is waited for.
+    pub(super) fn called_off(&self, doing: &'static str) -> Result<(), Error> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled { doing });
+        }
+        Ok(())
+    }
+
     /// Asked before every step forward.
     pub(super) fn step(&self, doing: &'static str) -> Result<(), Error> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            Err(Error::Cancelled { doing })
-        } else if Instant::now() >= self.forward {
+        self.called_off(doing)?;
+        if Instant::now() >= self.forward {
             Err(Error::TimeOver {
                 doing,
                 limit: self.limit,

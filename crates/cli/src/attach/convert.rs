@@ -23,15 +23,15 @@ pub(super) fn place_of_published(
 ) -> Result<Place, Error> {
     let wwid = published.scsi_id.wwid();
     Ok(Place {
-        target: parse("target name", &published.target)?,
+        target: parse("target name", &published.target, false)?,
         lun: Lun::try_from(published.lun)
-            .map_err(|e| unusable("LUN number", published.lun.to_string(), e))?,
+            .map_err(|e| unusable("LUN number", published.lun.to_string(), false, e))?,
         portals: published
             .portals
             .iter()
             .map(|ip| Portal::new(*ip, data_port))
             .collect(),
-        wwid: parse("SCSI ID", &wwid)?,
+        wwid: parse("SCSI ID", &wwid, false)?,
         size: published.size,
     })
 }
@@ -45,35 +45,37 @@ pub(super) fn place_of_record(record: &Record) -> Result<Option<Place>, Error> {
         return Ok(None);
     };
     Ok(Some(Place {
-        target: parse("target name in the record", target)?,
-        lun: Lun::try_from(lun).map_err(|e| unusable("LUN in the record", lun.to_string(), e))?,
+        target: parse("target name in the record", target, true)?,
+        lun: Lun::try_from(lun)
+            .map_err(|e| unusable("LUN in the record", lun.to_string(), true, e))?,
         portals: record
             .portals
             .iter()
-            .map(|p| parse("portal in the record", p))
+            .map(|p| parse("portal in the record", p, true))
             .collect::<Result<_, _>>()?,
-        wwid: parse("SCSI ID in the record", wwid)?,
+        wwid: parse("SCSI ID in the record", wwid, true)?,
         size,
     }))
 }
 
-pub(super) fn parse<T>(what: &'static str, value: &str) -> Result<T, Error>
+fn parse<T>(what: &'static str, value: &str, recorded: bool) -> Result<T, Error>
 where
     T: std::str::FromStr,
     T::Err: std::error::Error + Send + Sync + 'static,
 {
     value
         .parse()
-        .map_err(|e| unusable(what, value.to_owned(), e))
+        .map_err(|e| unusable(what, value.to_owned(), recorded, e))
 }
 
-fn unusable<E>(what: &'static str, value: String, source: E) -> Error
+fn unusable<E>(what: &'static str, value: String, recorded: bool, source: E) -> Error
 where
     E: std::error::Error + Send + Sync + 'static,
 {
     Error::Unusable {
         what,
         value,
+        recorded,
         source: Box::new(source),
     }
 }

@@ -2,17 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use jdss_iscsi::Portal;
+use jdss_iscsi::{Disk, Portal};
 use jdss_multipath::Map;
-use jdss_state::{Key, Phase, Record};
+use jdss_state::{Key, Phase, Record, ScsiIdLock, TargetLock};
 
 use super::convert::{Place, place_of_record};
-use super::verify::name_of;
 use super::{Attach, Budget, Deactivated, Error, Event, link};
 
 /// How long at most the last opener is waited for when no path is up: nobody
 /// can finish I/O then.
 const OPENER_PATIENCE_DEAD: Duration = Duration::from_secs(2);
+/// How long at most an opener of a disk is waited for when its map is gone.
+const OPENER_PATIENCE_SHORT: Duration = Duration::from_secs(10);
 
 impl Attach {
     /// Takes the volume down on this host: map, disks, sessions that nobody
@@ -33,10 +34,7 @@ impl Attach {
     /// * [`Error::State`]: the record cannot be read, so that it is not known
     ///   what to take down.
     pub fn deactivate(&self, key: &Key, budget: &Budget) -> Result<Deactivated, Error> {
-        let volume_lock = self
-            .locks
-            .volume(key, budget.forward())
-            .map_err(Error::State)?;
+        let volume_lock = budget.lock(|until| self.locks.volume(key, until))?;
         let link = link::path(&self.root, key);
         let Some(mut record) = self.store.load(key).map_err(Error::State)? else {
             self.unlink(&link)?;
@@ -48,22 +46,15 @@ impl Attach {
             self.forget(key)?;
             return Ok(Deactivated::Done);
         };
-        let wwid_lock = volume_lock
-            .scsi_id(place.wwid.as_str(), budget.forward())
-            .map_err(Error::State)?;
-        let boot_id = self.boot_id()?;
-        let others: Vec<Record> = self
-            .records_of(&boot_id)?
-            .into_iter()
-            .filter(|r| r.key() != key)
-            .collect();
-        if others.iter().any(|r| r.scsi_id == record.scsi_id) {
-            self.note("another record of this host names the same WWID: its devices stay");
+        let wwid_lock = budget.lock(|until| volume_lock.scsi_id(place.wwid.as_str(), until))?;
+        if self.another_has_the_device(&record, &place)? {
+            self.note(
+                "another volume of this host has the same WWID, target and LUN: its devices stay",
+            );
             self.unlink(&link)?;
             self.forget(key)?;
             return Ok(Deactivated::Done);
         }
-
         let map = self.multipath.map(&place.wwid).map_err(Error::Multipath)?;
         if map.is_some() {
             // Without its daemon the map cannot go: told before anything is changed.
@@ -71,27 +62,67 @@ impl Attach {
         }
         self.wait_until_free(&place, map.as_ref(), budget)?;
         budget.step("taking the volume down")?;
-        let phase = record.phase;
+        let before = record.clone();
         record.phase = Phase::Deactivating;
         self.save_or_note(&record);
-        self.unlink(&link)?;
-        self.withdraw(&place.wwid, budget.forward())?;
-        if let Some(map) = &map
-            && let Err(error) = self.remove_map(map, budget.forward())
-        {
-            record.phase = phase;
-            return Err(self.back_up(error, &record, map, &link, budget));
+        let _target = self
+            .take_down(&record, &place, &wwid_lock, budget)
+            .map_err(|error| {
+                // What failed while the map is whole is undone.
+                match (&map, error) {
+                    (_, error @ Error::Left { .. }) => error,
+                    (Some(map), error) if self.is_whole(map) => {
+                        self.back_up(error, &before, map, &link, budget)
+                    }
+                    (_, error) => error,
+                }
+            })?;
+        self.forget(key)?;
+        Ok(Deactivated::Done)
+    }
+
+    /// The devices are another volume's, too: its record names the same WWID at
+    /// the same place.
+    fn another_has_the_device(&self, record: &Record, place: &Place) -> Result<bool, Error> {
+        for other in self.records_of(&self.boot_id()?)?.list {
+            if other.key() != record.key()
+                && other.scsi_id.as_deref() == Some(place.wwid.as_str())
+                && (&other.target, other.lun) == (&record.target, record.lun)
+                && self.has_device(&other)?
+            {
+                return Ok(true);
+            }
         }
-        let left = self.delete_disks(&place, budget)?;
+        Ok(false)
+    }
+
+    fn is_whole(&self, map: &Map) -> bool {
+        matches!(self.multipath.map(&map.wwid), Ok(Some(now)) if now.device == map.device)
+    }
+
+    /// Takes link, map, disks and sessions of a volume away that nobody uses.
+    /// Gives the target's lock: the record is to go while it is held.
+    pub(super) fn take_down(
+        &self,
+        record: &Record,
+        place: &Place,
+        wwid_lock: &ScsiIdLock,
+        budget: &Budget,
+    ) -> Result<TargetLock, Error> {
+        let map = self.multipath.map(&place.wwid).map_err(Error::Multipath)?;
+        self.wait_until_free(place, map.as_ref(), budget)?;
+        self.unlink(&link::path(&self.root, record.key()))?;
+        self.withdraw(&place.wwid, budget.forward())?;
+        if let Some(map) = &map {
+            self.remove_map(map, budget.forward())?;
+        }
+        let left = self.delete_disks(place, budget)?;
         if !left.is_empty() {
             return Err(Error::Left { left });
         }
-        let _target = wwid_lock
-            .target(place.target.as_str(), budget.forward())
-            .map_err(Error::State)?;
-        self.log_out_if_last(&record, &place, budget)?;
-        self.forget(key)?;
-        Ok(Deactivated::Done)
+        let lock = budget.lock(|until| wwid_lock.target(place.target.as_str(), until))?;
+        self.log_out_if_last(record, place, budget)?;
+        Ok(lock)
     }
 
     fn forget(&self, key: &Key) -> Result<(), Error> {
@@ -127,6 +158,9 @@ impl Attach {
         let mut holder = None;
         let free = jdss_sys::poll(deadline, || {
             holder = self.holder(place, map)?;
+            if holder.is_some() {
+                budget.called_off("waiting for the last opener")?;
+            }
             Ok::<_, Error>(holder.is_none().then_some(()))
         })?;
         match (free, holder) {
@@ -138,28 +172,39 @@ impl Attach {
         }
     }
 
-    /// Who has the map, or one of our disks outside it, open.
+    /// Who has the map or one of our disks open.
     fn holder(&self, place: &Place, map: Option<&Map>) -> Result<Option<(String, String)>, Error> {
         if let Some(map) = map {
             let usage = self.multipath.usage(map).map_err(Error::Multipath)?;
             if !usage.is_free() {
                 return Ok(Some((map.path().display().to_string(), usage.to_string())));
             }
-            for disk in &map.disks {
-                if let Some(holder) = self.other_holder(map, disk)? {
-                    return Ok(Some((format!("/dev/{disk}"), holder)));
-                }
-            }
         }
         for path in self.paths(place)? {
             let Some(disk) = path.disk else { continue };
-            let mapped = map.is_some_and(|m| m.disks.contains(&disk.name));
-            if mapped || self.last_identity(&disk)?.as_ref() != Some(&place.wwid) {
+            let device = disk.path().display().to_string();
+            let mapped = map.filter(|m| m.disks.contains(&disk.name));
+            if let Some(map) = mapped
+                && let Some(holder) = self.other_holder(map, &disk.name)?
+            {
+                return Ok(Some((device, holder)));
+            }
+            if mapped.is_none() && self.last_identity(&disk)?.as_ref() != Some(&place.wwid) {
                 continue;
             }
-            let usage = self.initiator.usage(&disk).map_err(Error::Iscsi)?;
-            if !usage.is_free() {
-                return Ok(Some((disk.path().display().to_string(), usage.to_string())));
+            let usage = match self.initiator.usage(&disk) {
+                Ok(usage) => usage,
+                // It cannot be asked now; it is when it is deleted.
+                Err(jdss_iscsi::Error::DiskDown { .. }) => continue,
+                Err(error) => return Err(Error::Iscsi(error)),
+            };
+            // The map holds its disks, and exclusively.
+            let free = match mapped {
+                Some(_) => usage.openers.is_empty() && usage.mounts.is_empty(),
+                None => usage.is_free(),
+            };
+            if !free {
+                return Ok(Some((device, usage.to_string())));
             }
         }
         Ok(None)
@@ -198,29 +243,37 @@ impl Attach {
     }
 
     /// Takes away the disks that are at our LUN and carry our WWID. A disk
-    /// for which only one of both holds is somebody else's: left and told.
-    fn delete_disks(&self, place: &Place, budget: &Budget) -> Result<Vec<String>, Error> {
+    /// for which only one of both holds is not ours: see the strays. Gives what
+    /// could not be taken away; the others are, all the same.
+    fn delete_disks(&self, place: &Place, budget: &Budget) -> Result<Vec<Error>, Error> {
         let mut left = Vec::new();
         for path in self.paths(place)? {
             let Some(disk) = &path.disk else { continue };
-            let found = self.last_identity(disk)?;
-            if found.as_ref() != Some(&place.wwid) {
-                self.note(format!(
-                    "disk {} at {} LUN {} stays: it answers as {}, not as {}",
-                    disk.name,
-                    place.target,
-                    place.lun,
-                    name_of(found.as_ref()),
-                    place.wwid
-                ));
-                continue;
-            }
-            if let Err(error) = self.delete_disk(disk, budget.forward()) {
-                // The others are taken away all the same.
-                left.push(format!("disk {} at {}: {error}", disk.name, path.portal));
+            if self.last_identity(disk)?.as_ref() == Some(&place.wwid) {
+                left.extend(self.delete_soon(disk, budget).err());
             }
         }
         Ok(left)
+    }
+
+    /// Deletes a disk, waiting for a short opener such as udev's.
+    fn delete_soon(&self, disk: &Disk, budget: &Budget) -> Result<(), Error> {
+        let patience = self.openers.min(OPENER_PATIENCE_SHORT);
+        let deadline = budget.forward().min(Instant::now() + patience);
+        let mut last = None;
+        let gone = jdss_sys::poll(deadline, || {
+            match self.delete_disk(disk, budget.forward()) {
+                Err(Error::Iscsi(error @ jdss_iscsi::Error::InUse { .. })) => {
+                    last = Some(error);
+                    Ok(None)
+                }
+                done => done.map(Some),
+            }
+        })?;
+        match (gone, last) {
+            (None, Some(error)) => Err(Error::Iscsi(error)),
+            _ => Ok(()),
+        }
     }
 
     /// Logs out where no other volume of this host needs the session. The
@@ -258,11 +311,12 @@ impl Attach {
                 continue;
             }
             for disk in self.initiator.disks(&session).map_err(Error::Iscsi)? {
-                let usage = self.initiator.usage(&disk).map_err(Error::Iscsi)?;
-                if usage.is_free() {
-                    self.delete_disk(&disk, budget.forward())?;
-                } else {
-                    self.note(format!("disk {} ({}) stays: {usage}", disk.name, disk.hctl));
+                match self.initiator.usage(&disk) {
+                    Ok(usage) if usage.is_free() => self.delete_disk(&disk, budget.forward())?,
+                    Ok(usage) => {
+                        self.note(format!("disk {} ({}) stays: {usage}", disk.name, disk.hctl));
+                    }
+                    Err(error) => self.note(format!("disk {} stays: {error}", disk.name)),
                 }
             }
         }

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use jdss_iscsi::{Disk, LoginSettings, Portal, PortalOutcome, Session};
+use jdss_state::Record;
 
 use super::activate::Attempt;
 use super::convert::Place;
 use super::undo::{Change, Journal};
-use super::verify::name_of;
+use super::verify::{Finding, identity_error};
 use super::{Attach, Budget, Error, Event};
 
 /// How long a disk may take to appear after the scan.
@@ -27,9 +28,8 @@ impl Attach {
         } = attempt;
         let _target = wwid
             .as_ref()
-            .map(|lock| lock.target(place.target.as_str(), budget.forward()))
-            .transpose()
-            .map_err(Error::State)?;
+            .map(|lock| budget.lock(|until| lock.target(place.target.as_str(), until)))
+            .transpose()?;
         let settings = if volume.multipath {
             LoginSettings::default()
         } else {
@@ -43,7 +43,7 @@ impl Attach {
         let mut down = Vec::new();
         for portals in all {
             budget.step("logging in")?;
-            self.note_missing(&place, portals, journal)?;
+            self.note_sessions(&place, portals, record, journal)?;
             let outcomes = self
                 .initiator
                 .login(&place.target, portals, &settings, budget.forward())
@@ -70,11 +70,14 @@ impl Attach {
         })
     }
 
-    /// What a login may make is undone even if it fails half way.
-    fn note_missing(
+    /// What a login may make is undone even if it fails half way. So are
+    /// sessions of another volume that may be taken down meanwhile: it leaves
+    /// them to us, since our record names them.
+    fn note_sessions(
         &self,
         place: &Place,
         portals: &[Portal],
+        record: &Record,
         journal: &mut Journal,
     ) -> Result<(), Error> {
         let sessions = self.initiator.sessions().map_err(Error::Iscsi)?;
@@ -82,11 +85,13 @@ impl Attach {
             let at = |s: &Session| s.target == place.target && s.portal == *portal;
             sessions.iter().any(at)
         };
-        let missing: Vec<Portal> = portals.iter().copied().filter(|p| !there(p)).collect();
-        if !missing.is_empty() {
-            journal.add(Change::LoggedIn {
+        let (shared, _) = self.split_by_need(record.key(), &place.target, portals)?;
+        let ours = |p: &Portal| !there(p) || shared.contains(p);
+        let portals: Vec<Portal> = portals.iter().copied().filter(ours).collect();
+        if !portals.is_empty() {
+            journal.add(Change::Sessions {
                 target: place.target.clone(),
-                portals: missing,
+                portals,
             });
         }
         Ok(())
@@ -196,6 +201,7 @@ impl Attach {
             Err(error) => return Err(error),
         }
         self.delete_disk(&disk, budget.forward())?;
+        journal.forget_disk(&disk);
         let Some(disk) = self.scanned_disk(place, session, journal, budget)? else {
             return Ok(None);
         };
@@ -219,31 +225,21 @@ impl Attach {
             .wait_disk(session, place.lun, deadline)
             .map_err(Error::Iscsi)?;
         if let Some(disk) = &disk {
-            journal.add(Change::Disk(disk.name.clone()));
+            journal.add(Change::Disk(disk.clone()));
         }
         Ok(disk)
     }
 
     /// The disk answers, fresh, with our ID and the appliance's size.
     fn prove(&self, place: &Place, disk: &Disk) -> Result<(), Error> {
-        let found = self.fresh_identity(disk)?;
-        if found.as_ref() != Some(&place.wwid) {
-            return Err(self.identity_error(place, disk, name_of(found.as_ref())));
+        match self.find(disk, &place.wwid)? {
+            Finding::Ours => self.check_size(place, disk),
+            Finding::Down { .. } => Err(Error::Iscsi(jdss_iscsi::Error::DiskDown {
+                disk: disk.name.clone(),
+                state: Some(disk.state.clone()),
+            })),
+            found => Err(identity_error(place, disk, found.to_string())),
         }
-        // Read again: the rescan may have changed it.
-        let size = self
-            .initiator
-            .disk_by_name(&disk.name)
-            .map_err(Error::Iscsi)?
-            .map_or(0, |disk| disk.size);
-        if size != place.size {
-            return Err(Error::Size {
-                device: disk.path().display().to_string(),
-                found: size,
-                wanted: place.size,
-            });
-        }
-        Ok(())
     }
 
     /// The host's own word for the identity, once an activation.
@@ -253,22 +249,12 @@ impl Attach {
             .scsi_id(&disk.path(), budget.forward())
             .map_err(Error::Multipath)?;
         if wwid != place.wwid {
-            return Err(self.identity_error(place, disk, wwid.to_string()));
+            return Err(identity_error(place, disk, wwid.to_string()));
         }
         self.tell(Event::ScsiId {
             disk: disk.name.clone(),
             wwid: wwid.to_string(),
         });
         Ok(())
-    }
-
-    fn identity_error(&self, place: &Place, disk: &Disk, found: String) -> Error {
-        Error::Identity {
-            disk: disk.name.clone(),
-            target: place.target.clone(),
-            lun: place.lun,
-            found,
-            wanted: place.wwid.clone(),
-        }
     }
 }

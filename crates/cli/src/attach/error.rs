@@ -36,6 +36,8 @@ pub enum Error {
         what: &'static str,
         /// What was found.
         value: String,
+        /// It is in a record of this host; otherwise the appliance said it.
+        recorded: bool,
         /// Why not.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -77,6 +79,31 @@ pub enum Error {
         found: String,
         /// The identity that it should have.
         wanted: Wwid,
+    },
+    /// A device that somebody has open does not answer, so that nobody can tell
+    /// what it is; it was left alone.
+    #[error(
+        "{device} is held by {holder} and does not answer as the volume: nothing was handed out and \
+         nothing was changed; stop what uses it, or bring its paths back, then try again"
+    )]
+    Unclear {
+        /// The disk or map.
+        device: String,
+        /// Who has it.
+        holder: String,
+    },
+    /// A volume of this name is up, and by the configuration the name means
+    /// another volume now.
+    #[error(
+        "{name} is up as {up}, but by the configuration it is {wanted} now; deactivate it first"
+    )]
+    OtherVolume {
+        /// The volume's name.
+        name: String,
+        /// Pool and volume that are up.
+        up: String,
+        /// Pool and volume that the configuration means.
+        wanted: String,
     },
     /// A disk keeps answering with another identity.
     #[error(
@@ -194,10 +221,13 @@ pub enum Error {
         undo: Vec<Error>,
     },
     /// Part of the volume's devices could not be taken away in time.
-    #[error("not everything could be taken away: {}; run deactivate again", .left.join("; "))]
+    #[error(
+        "not everything could be taken away: {}; run deactivate again",
+        list_errors(left)
+    )]
     Left {
-        /// What is left and why.
-        left: Vec<String>,
+        /// Why, for each thing that is left.
+        left: Vec<Error>,
     },
 }
 
@@ -232,6 +262,12 @@ pub enum Class {
 }
 
 impl Error {
+    /// Whether devices of this host are left half way, and deactivate is to be run.
+    #[must_use]
+    pub fn leaves_something(&self) -> bool {
+        matches!(self, Self::NotUndone { .. } | Self::Left { .. })
+    }
+
     /// The class of this failure.
     #[must_use]
     pub fn class(&self) -> Class {
@@ -240,14 +276,23 @@ impl Error {
             Self::Appliance(e) => appliance(e),
             Self::Iscsi(e) => iscsi(e),
             Self::Multipath(e) => multipath(e),
+            Self::State(e) if e.is_contention() => Class::Timeout,
             Self::State(_) => Class::State,
-            Self::Unusable { .. } => Class::Appliance,
+            Self::Unusable { recorded, .. } => {
+                if *recorded {
+                    Class::State
+                } else {
+                    Class::Appliance
+                }
+            }
             Self::NoSession { .. }
             | Self::NoDisk { .. }
             | Self::NoActivePath { .. }
             | Self::NoById { .. } => Class::NoPath,
             Self::WrongDevice { .. }
             | Self::Identity { .. }
+            | Self::Unclear { .. }
+            | Self::OtherVolume { .. }
             | Self::SameWwid { .. }
             | Self::ForeignDisk { .. }
             | Self::Size { .. }
@@ -256,7 +301,14 @@ impl Error {
             Self::Link { .. } => Class::Host,
             Self::TimeOver { .. } | Self::Cancelled { .. } => Class::Timeout,
             Self::NotUndone { cause, .. } => cause.class(),
-            Self::Left { .. } => Class::InUse,
+            // In use only if something is; else its time was not enough.
+            Self::Left { left } => {
+                if left.iter().any(|e| e.class() == Class::InUse) {
+                    Class::InUse
+                } else {
+                    Class::Timeout
+                }
+            }
         }
     }
 }

@@ -2,13 +2,26 @@
 //! appliance and without a tool.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
+use jdss_multipath::Map;
 use jdss_state::Record;
 
 use super::convert::{Place, place_of_record};
 use super::paths::{Path, split};
-use super::verify::{foreign_disk, name_of};
+use super::verify::Finding;
 use super::{Active, Attach, Budget, Error, link};
+
+/// How long a map may be suspended: only while multipathd changes it.
+const SUSPENDED: Duration = Duration::from_secs(2);
+
+/// A device that proved to be the volume.
+struct Device {
+    path: PathBuf,
+    /// Kernel names of the disks that answered with our ID.
+    usable: Vec<String>,
+    size: u64,
+}
 
 impl Attach {
     /// The volume as it is up, or `None` when there is no usable device.
@@ -32,13 +45,10 @@ impl Attach {
         } else {
             self.judge_disk(&place, &paths)?
         };
-        let Some((path, disks, size)) = device else {
+        let Some(Device { path, usable, size }) = device else {
             return Ok(None);
         };
-        let (up, mut missing) = split(&paths, record.multipath.then_some(&disks[..]));
-        if !record.multipath {
-            missing.clear();
-        }
+        let (up, missing) = split(&paths, &usable);
         if up.is_empty() {
             return Ok(None);
         }
@@ -64,77 +74,129 @@ impl Attach {
         }))
     }
 
-    /// Path, disks and size of the map, when each disk in it proves to be ours.
+    /// The map, when each disk in it that can be asked proves to be ours.
     fn judge_map(
         &self,
         place: &Place,
         paths: &[Path],
         budget: &Budget,
-    ) -> Result<Option<(PathBuf, Vec<String>, u64)>, Error> {
-        let Some(map) = self.multipath.map(&place.wwid).map_err(Error::Multipath)? else {
+    ) -> Result<Option<Device>, Error> {
+        let deadline = budget.forward().min(Instant::now() + SUSPENDED);
+        let map = jdss_sys::poll(deadline, || {
+            let map = self.multipath.map(&place.wwid).map_err(Error::Multipath)?;
+            Ok::<_, Error>(match map {
+                Some(map) if map.suspended => None,
+                map => Some(map),
+            })
+        })?;
+        let Some(map) = map.flatten() else {
             return Ok(None);
         };
-        let mut wrong =
-            foreign_disk(&map, paths).map(|disk| (disk.to_owned(), "another LUN".to_owned()));
-        for path in paths {
-            let Some(disk) = path.disk.as_ref().filter(|d| map.disks.contains(&d.name)) else {
+        let mut usable = Vec::new();
+        let mut wrong = Vec::new();
+        let mut unclear = false;
+        for name in &map.disks {
+            let Some(disk) = self.initiator.disk_by_name(name).map_err(Error::Iscsi)? else {
+                unclear = true;
                 continue;
             };
-            let found = self.identity(path)?;
-            if found.as_ref() != Some(&place.wwid) {
-                wrong = Some((disk.name.clone(), name_of(found.as_ref())));
-                break;
+            let mine = paths
+                .iter()
+                .any(|p| p.disk.as_ref().is_some_and(|d| d.name == *name));
+            match self.find(&disk, &place.wwid)? {
+                Finding::Ours if mine => {
+                    let now = self.initiator.disk_by_name(name).map_err(Error::Iscsi)?;
+                    // A map must not reach beyond the end of a disk.
+                    if now.is_some_and(|now| now.size < map.size) {
+                        return Err(Error::Size {
+                            device: disk.path().display().to_string(),
+                            found: disk.size,
+                            wanted: map.size,
+                        });
+                    }
+                    usable.push(name.clone());
+                }
+                Finding::Ours if self.is_path_of(place, &disk)? => {
+                    self.note(format!("disk {name} is one more path of the volume"));
+                }
+                Finding::Other(found) => wrong.push((name.clone(), found.to_string())),
+                // Another volume with our ID, or a disk of which nothing is known.
+                Finding::Ours | Finding::Down { ours: false } => unclear = true,
+                Finding::Silent | Finding::Down { ours: true } => {}
             }
         }
-        let Some((disk, found)) = wrong else {
-            return Ok(Some((map.path(), map.disks, map.size)));
-        };
-        let usage = self.multipath.usage(&map).map_err(Error::Multipath)?;
-        if usage.is_free() {
-            // Activation settles it: nobody would notice.
-            return Ok(None);
+        if !wrong.is_empty() {
+            let usage = self.multipath.usage(&map).map_err(Error::Multipath)?;
+            // Nobody would notice: activation settles it.
+            return if usage.is_free() {
+                Ok(None)
+            } else {
+                Err(self.fail_wrong(place, &map, &wrong, &usage.to_string(), budget))
+            };
         }
-        self.multipath
-            .fail_path(&disk, budget.forward())
-            .map_err(Error::Multipath)?;
-        Err(Error::WrongDevice {
-            device: format!("{} (disk {disk})", map.path().display()),
-            holder: usage.to_string(),
-            found,
+        Ok((!unclear).then(|| Device {
+            path: map.path(),
+            usable,
+            size: map.size,
+        }))
+    }
+
+    /// Fails the paths of a held map that answer as another volume, so that
+    /// whoever reads the map does not get that volume's data.
+    pub(super) fn fail_wrong(
+        &self,
+        place: &Place,
+        map: &Map,
+        wrong: &[(String, String)],
+        holder: &str,
+        budget: &Budget,
+    ) -> Error {
+        let mut found = Vec::new();
+        for (disk, answer) in wrong {
+            let failed = self.multipath.fail_path(disk, budget.forward());
+            found.push(match failed {
+                Ok(_) => format!("{answer} (disk {disk}, its path was failed)"),
+                Err(e) => format!("{answer} (disk {disk}, its path could not be failed: {e})"),
+            });
+        }
+        Error::WrongDevice {
+            device: map.path().display().to_string(),
+            holder: holder.to_owned(),
+            found: found.join(", "),
             wanted: place.wwid.clone(),
-        })
+        }
     }
 
     /// The same for a single path.
-    fn judge_disk(
-        &self,
-        place: &Place,
-        paths: &[Path],
-    ) -> Result<Option<(PathBuf, Vec<String>, u64)>, Error> {
-        let Some(path) = paths.first() else {
+    fn judge_disk(&self, place: &Place, paths: &[Path]) -> Result<Option<Device>, Error> {
+        let Some(disk) = paths.first().and_then(Path::up) else {
             return Ok(None);
         };
-        let Some(disk) = path.up() else {
-            return Ok(None);
-        };
-        let found = self.fresh_identity(disk)?;
-        if found.as_ref() != Some(&place.wwid) {
-            let usage = self.initiator.usage(disk).map_err(Error::Iscsi)?;
-            if usage.is_free() {
-                return Ok(None);
+        match self.find(disk, &place.wwid)? {
+            Finding::Ours => {}
+            Finding::Other(found) => {
+                let usage = self.initiator.usage(disk).map_err(Error::Iscsi)?;
+                if usage.is_free() {
+                    return Ok(None);
+                }
+                return Err(Error::WrongDevice {
+                    device: disk.path().display().to_string(),
+                    holder: usage.to_string(),
+                    found: found.to_string(),
+                    wanted: place.wwid.clone(),
+                });
             }
-            return Err(Error::WrongDevice {
-                device: disk.path().display().to_string(),
-                holder: usage.to_string(),
-                found: name_of(found.as_ref()),
-                wanted: place.wwid.clone(),
-            });
+            Finding::Silent | Finding::Down { .. } => return Ok(None),
         }
         self.refuse_map(disk)?;
         let by_id = self.by_id(&place.wwid);
         if !self.leads_to(&by_id, disk) {
             return Ok(None);
         }
-        Ok(Some((by_id, vec![disk.name.clone()], disk.size)))
+        Ok(Some(Device {
+            path: by_id,
+            usable: vec![disk.name.clone()],
+            size: disk.size,
+        }))
     }
 }

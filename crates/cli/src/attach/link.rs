@@ -34,37 +34,52 @@ pub fn link_path(key: &Key) -> PathBuf {
     path(&Root::host(), key)
 }
 
+/// How often making a link is tried again when its directory has just gone
+/// with another volume's link.
+const TRIES: u32 = 20;
+
 /// Makes the link point to `device`, replacing what it pointed to in one step.
-pub(super) fn set(link: &Path, device: &Path) -> io::Result<()> {
+///
+/// `Ok(false)`: it did so already.
+pub(super) fn set(link: &Path, device: &Path) -> io::Result<bool> {
     if std::fs::read_link(link).is_ok_and(|now| now == device) {
-        return Ok(());
+        return Ok(false);
     }
+    let mut tries = 1;
+    loop {
+        match make(link, device) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && tries < TRIES => tries += 1,
+            made => return made.map(|()| true),
+        }
+    }
+}
+
+fn make(link: &Path, device: &Path) -> io::Result<()> {
     let dir = link.parent().ok_or(io::ErrorKind::InvalidInput)?;
     std::fs::create_dir_all(dir)?;
-    // Another process never works on this link: the volume's lock is held.
-    let mut name = link
-        .file_name()
-        .ok_or(io::ErrorKind::InvalidInput)?
-        .to_owned();
-    name.push(".new");
-    let new = dir.join(name);
-    match std::fs::remove_file(&new) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
+    let new = half_made(link)?;
+    remove_file(&new)?;
     std::os::unix::fs::symlink(device, &new)?;
     std::fs::rename(&new, link)
 }
 
-/// Takes the link away, and its directory when it was the last one.
+/// The name of a link that is being made. No volume's link begins with a dot,
+/// and another process never works on this one: the volume's lock is held.
+fn half_made(link: &Path) -> io::Result<PathBuf> {
+    let name = link.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(".new");
+    Ok(link.with_file_name(hidden))
+}
+
+/// Takes the link away, one that was left half made too, and its directory
+/// when it was the last one.
 ///
 /// `Ok(false)`: there was none.
 pub(super) fn remove(link: &Path) -> io::Result<bool> {
-    let was = match std::fs::remove_file(link) {
-        Ok(()) => true,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => false,
-        Err(e) => return Err(e),
-    };
+    remove_file(&half_made(link)?)?;
+    let was = remove_file(link)?;
     // Fails while other links are in it, which is fine.
     for dir in link.ancestors().skip(1).take(2) {
         if std::fs::remove_dir(dir).is_err() {
@@ -72,6 +87,14 @@ pub(super) fn remove(link: &Path) -> io::Result<bool> {
         }
     }
     Ok(was)
+}
+
+fn remove_file(path: &Path) -> io::Result<bool> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
 }
 
 #[cfg(test)]
@@ -91,5 +114,37 @@ mod tests {
         assert!(remove(&link).unwrap());
         assert!(!remove(&link).unwrap());
         assert!(!dir.path().join("jdss").exists());
+    }
+
+    #[test]
+    fn the_link_of_a_volume_with_a_similar_name_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, other) = (dir.path().join("s/vm"), dir.path().join("s/vm.new"));
+        set(&other, Path::new("/dev/mapper/b")).unwrap();
+        set(&one, Path::new("/dev/mapper/a")).unwrap();
+        assert_eq!(
+            std::fs::read_link(&other).unwrap(),
+            Path::new("/dev/mapper/b")
+        );
+    }
+
+    #[test]
+    fn links_come_and_go_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let failed = std::sync::Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for name in ["a", "b"] {
+                let (link, failed) = (dir.path().join("jdss/store").join(name), &failed);
+                scope.spawn(move || {
+                    for _ in 0..2000 {
+                        if let Err(e) = set(&link, Path::new("/dev/mapper/x")) {
+                            failed.lock().unwrap().push(e.to_string());
+                        }
+                        remove(&link).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(*failed.lock().unwrap(), [""; 0]);
     }
 }

@@ -129,6 +129,13 @@ impl Attach {
         self
     }
 
+    /// Sets what others that wait for a lock are told about its holder.
+    #[must_use]
+    pub fn purpose(mut self, purpose: &str) -> Self {
+        self.locks = self.locks.purpose(purpose);
+        self
+    }
+
     /// Calls `observer` with everything that happens, as it happens.
     #[must_use]
     pub fn observed_by(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {

@@ -66,18 +66,18 @@ impl Attach {
     }
 }
 
-/// Splits paths into portals that are up (with their disk in `disks`, when
-/// given) and those that are not.
-pub(super) fn split(paths: &[Path], in_map: Option<&[String]>) -> (Vec<String>, Vec<MissingPath>) {
+/// Splits paths into portals whose disk is among `usable` and those that are
+/// missing, with the reason.
+pub(super) fn split(paths: &[Path], usable: &[String]) -> (Vec<String>, Vec<MissingPath>) {
     let mut up = Vec::new();
     let mut missing = Vec::new();
     for path in paths {
         let portal = path.portal.to_string();
         match path.up() {
-            Some(disk) if in_map.is_none_or(|disks| disks.contains(&disk.name)) => up.push(portal),
+            Some(disk) if usable.contains(&disk.name) => up.push(portal),
             Some(disk) => missing.push(MissingPath {
                 portal,
-                reason: format!("disk {} is not in the map", disk.name),
+                reason: format!("disk {} is no working path of the map", disk.name),
             }),
             None => missing.push(MissingPath {
                 portal,

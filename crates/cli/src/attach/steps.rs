@@ -58,13 +58,16 @@ impl Attach {
         target: &Iqn,
         portals: &[Portal],
     ) -> Result<(Vec<Portal>, Vec<Portal>), Error> {
-        let boot_id = self.boot_id()?;
-        let mut others = self.records_of(&boot_id)?;
-        others
-            .retain(|other| other.key() != key && other.target.as_deref() == Some(target.as_str()));
+        let records = self.records_of(&self.boot_id()?)?;
         let needed = |portal: &Portal| {
-            let portal = portal.to_string();
-            others.iter().any(|other| other.portals.contains(&portal))
+            let text = portal.to_string();
+            // A record that cannot be read may name any of them.
+            !records.complete
+                || records.list.iter().any(|other| {
+                    other.key() != key
+                        && other.target.as_deref() == Some(target.as_str())
+                        && other.portals.contains(&text)
+                })
         };
         Ok(portals.iter().copied().partition(needed))
     }

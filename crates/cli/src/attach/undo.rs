@@ -1,29 +1,48 @@
-//! What this call has done so far, to be taken back newest first.
+//! What this call has done so far, to be taken back.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use jdss_iscsi::{Iqn, Portal};
+use jdss_iscsi::{Disk, Iqn, Portal};
 use jdss_multipath::Wwid;
-use jdss_state::{Key, ScsiIdLock};
+use jdss_state::{Key, ScsiIdLock, TargetLock};
 
 use super::{Attach, Budget, Error};
+
+/// How long a disk that has just appeared may be held by udev, or by a map
+/// that multipathd was still making.
+const UDEV_PATIENCE: Duration = Duration::from_secs(10);
 
 /// One change of this call.
 #[derive(Debug)]
 pub(super) enum Change {
     /// The WWID was added to multipath's list.
     Enrolled(Wwid),
-    /// Sessions were made.
-    LoggedIn { target: Iqn, portals: Vec<Portal> },
-    /// A disk appeared by our scan.
-    Disk(String),
-    /// A map may have appeared that was not there before.
-    Map(Wwid),
     /// The link was made.
     Link(PathBuf),
+    /// There was no map; from here on multipathd may make one at any moment.
+    Map(Wwid),
+    /// A disk appeared by our scan.
+    Disk(Disk),
+    /// Sessions were made, or taken over from a volume that may be gone since.
+    Sessions { target: Iqn, portals: Vec<Portal> },
 }
 
-/// The changes of this call, oldest first.
+impl Change {
+    /// What is taken back first has the lowest rank: the list before the map,
+    /// or multipathd would make it again, and each thing before what is below.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Enrolled(_) => 0,
+            Self::Link(_) => 1,
+            Self::Map(_) => 2,
+            Self::Disk(_) => 3,
+            Self::Sessions { .. } => 4,
+        }
+    }
+}
+
+/// The changes of this call.
 #[derive(Debug, Default)]
 pub(super) struct Journal(Vec<Change>);
 
@@ -31,62 +50,106 @@ impl Journal {
     pub(super) fn add(&mut self, change: Change) {
         self.0.push(change);
     }
+
+    /// The disk is gone again: its name may be another's from now on.
+    pub(super) fn forget_disk(&mut self, gone: &Disk) {
+        self.0
+            .retain(|change| !matches!(change, Change::Disk(disk) if same(disk, gone)));
+    }
+}
+
+/// The same disk, not just one that got its name.
+fn same(one: &Disk, other: &Disk) -> bool {
+    (&one.name, &one.hctl, one.session) == (&other.name, &other.hctl, other.session)
 }
 
 impl Attach {
-    /// Takes back what `journal` holds and only that, newest first. Goes on
-    /// after a failure; all failures are told.
+    /// Takes back what `journal` holds and only that. Goes on after a failure;
+    /// all failures are told.
+    ///
+    /// The target's lock, where it was needed, is given to the caller: the
+    /// record is to change while it is held, since others go by it.
     pub(super) fn unwind(
         &self,
         key: &Key,
         journal: Journal,
         wwid: Option<&ScsiIdLock>,
         budget: &Budget,
-    ) -> Vec<Error> {
-        let mut failed = Vec::new();
-        // The list first: multipathd must not make the map again while its
-        // disks are taken away.
-        let (enrolled, others): (Vec<_>, Vec<_>) = journal
-            .0
-            .into_iter()
-            .rev()
-            .partition(|c| matches!(c, Change::Enrolled(_)));
-        for change in enrolled.into_iter().chain(others) {
-            if let Err(error) = self.take_back(key, &change, wwid, budget) {
-                failed.push(error);
-            }
+    ) -> (Vec<Error>, Option<TargetLock>) {
+        let mut changes = journal.0;
+        changes.reverse();
+        changes.sort_by_key(Change::rank);
+        let may_be_mapped = changes.iter().any(|c| matches!(c, Change::Map(_)));
+        let (mut failed, mut target_lock) = (Vec::new(), None);
+        for change in &changes {
+            let done = match change {
+                Change::Enrolled(wwid) => self.withdraw(wwid, budget.end()),
+                Change::Link(link) => self.unlink(link),
+                Change::Map(wwid) => self.unmap(wwid, budget),
+                Change::Disk(disk) => self.unscan(disk, may_be_mapped, budget),
+                Change::Sessions { target, portals } => {
+                    self.log_back_out(key, target, portals, wwid, &mut target_lock, budget)
+                }
+            };
+            failed.extend(done.err());
         }
-        failed
+        (failed, target_lock)
     }
 
-    fn take_back(
+    fn unmap(&self, wwid: &Wwid, budget: &Budget) -> Result<(), Error> {
+        match self.multipath.map(wwid).map_err(Error::Multipath)? {
+            Some(map) => self.remove_map(&map, budget.end()),
+            None => Ok(()),
+        }
+    }
+
+    fn unscan(&self, disk: &Disk, may_be_mapped: bool, budget: &Budget) -> Result<(), Error> {
+        let deadline = budget.end().min(Instant::now() + UDEV_PATIENCE);
+        let mut last = None;
+        let gone = jdss_sys::poll(deadline, || {
+            let now = self
+                .initiator
+                .disk_by_name(&disk.name)
+                .map_err(Error::Iscsi)?;
+            let Some(now) = now.filter(|now| same(now, disk)) else {
+                return Ok(Some(()));
+            };
+            // Made after it was looked for.
+            if may_be_mapped && let Some(map) = self.map_of(&now)? {
+                self.remove_map(&map, budget.end())?;
+            }
+            match self.delete_disk(&now, deadline) {
+                Err(Error::Iscsi(error @ jdss_iscsi::Error::InUse { .. })) => {
+                    last = Some(error);
+                    Ok(None)
+                }
+                done => done.map(Some),
+            }
+        })?;
+        match (gone, last) {
+            (None, Some(error)) => Err(Error::Iscsi(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn log_back_out(
         &self,
         key: &Key,
-        change: &Change,
-        wwid_lock: Option<&ScsiIdLock>,
+        target: &Iqn,
+        portals: &[Portal],
+        wwid: Option<&ScsiIdLock>,
+        target_lock: &mut Option<TargetLock>,
         budget: &Budget,
     ) -> Result<(), Error> {
-        match change {
-            Change::Link(link) => self.unlink(link),
-            Change::Map(wwid) => match self.multipath.map(wwid).map_err(Error::Multipath)? {
-                Some(map) => self.remove_map(&map, budget.end()),
-                None => Ok(()),
-            },
-            Change::Disk(name) => match self.initiator.disk_by_name(name).map_err(Error::Iscsi)? {
-                Some(disk) => self.delete_disk(&disk, budget.end()),
-                None => Ok(()),
-            },
-            Change::LoggedIn { target, portals } => {
-                // Sessions are made only with the lock of the SCSI ID held.
-                let _target = wwid_lock
-                    .map(|lock| lock.target(target.as_str(), budget.end()))
-                    .transpose()
-                    .map_err(Error::State)?;
-                // Another volume may use them by now, even without a disk yet.
-                let (_, going) = self.split_by_need(key, target, portals)?;
-                self.logout(target, &going, budget.end())
-            }
-            Change::Enrolled(wwid) => self.withdraw(wwid, budget.end()),
+        // Sessions are made only with the lock of the SCSI ID held.
+        if let (None, Some(wwid)) = (&target_lock, wwid) {
+            let lock = wwid
+                .target(target.as_str(), budget.end())
+                .map_err(Error::State)?;
+            *target_lock = Some(lock);
         }
+        // Another volume may use them by now, even without a disk yet.
+        let (_, going) = self.split_by_need(key, target, portals)?;
+        self.logout(target, &going, budget.end())
     }
 }

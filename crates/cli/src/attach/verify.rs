@@ -1,50 +1,95 @@
 //! Is this device the volume? The questions that are asked before a path is
 //! handed out.
 
-use jdss_iscsi::Disk;
+use std::fmt;
+
+use jdss_iscsi::{Disk, DiskState};
 use jdss_multipath::{Map, Wwid, page83};
 
 use super::convert::Place;
 use super::paths::Path;
 use super::{Attach, Error};
 
-/// What a disk without a usable page 83 is called in messages.
-const NO_ID: &str = "a device without an ID";
+/// What a disk turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// It answers, freshly asked, with our ID.
+    Ours,
+    /// It answers with another ID.
+    Other(Wwid),
+    /// Its session is up, but behind it is no volume: the LUN is gone.
+    Silent,
+    /// It cannot be asked without the risk of a hang.
+    Down {
+        /// The kernel remembers our ID of it.
+        ours: bool,
+    },
+}
 
-pub(super) fn name_of(found: Option<&Wwid>) -> String {
-    found.map_or_else(|| NO_ID.to_owned(), ToString::to_string)
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ours => f.write_str("the volume"),
+            Self::Other(wwid) => write!(f, "{wwid}"),
+            Self::Silent => f.write_str("nothing (its LUN is gone)"),
+            Self::Down { .. } => f.write_str("nothing (its path is down)"),
+        }
+    }
 }
 
 impl Attach {
-    /// The identity that the disk gives now, not the one the kernel remembers.
-    ///
-    /// Only for a disk that is up: the rescan would hang on another.
-    pub(super) fn fresh_identity(&self, disk: &Disk) -> Result<Option<Wwid>, Error> {
-        self.initiator.rescan(disk).map_err(Error::Iscsi)?;
-        self.last_identity(disk)
-    }
-
     /// The identity that the kernel remembers of the disk.
     pub(super) fn last_identity(&self, disk: &Disk) -> Result<Option<Wwid>, Error> {
         let page = self.initiator.page83(disk).map_err(Error::Iscsi)?;
         Ok(page.as_deref().and_then(page83::wwid))
     }
 
-    /// Fresh for a path that is up, remembered for one that is not.
-    pub(super) fn identity(&self, path: &Path) -> Result<Option<Wwid>, Error> {
-        let Some(disk) = &path.disk else {
-            return Ok(None);
+    /// What the disk is now: asked freshly when it is up, else remembered.
+    pub(super) fn find(&self, disk: &Disk, wwid: &Wwid) -> Result<Finding, Error> {
+        let down = || {
+            let ours = self.last_identity(disk)?.as_ref() == Some(wwid);
+            Ok(Finding::Down { ours })
         };
-        if path.up().is_none() {
-            return self.last_identity(disk);
+        if !self.answers(disk)? {
+            return down();
         }
-        match self.fresh_identity(disk) {
+        match self.initiator.rescan(disk) {
+            Ok(()) => {}
             // It went down just now.
-            Err(Error::Iscsi(
-                jdss_iscsi::Error::SessionDown { .. } | jdss_iscsi::Error::DiskDown { .. },
-            )) => self.last_identity(disk),
-            found => found,
+            Err(jdss_iscsi::Error::SessionDown { .. } | jdss_iscsi::Error::DiskDown { .. }) => {
+                return down();
+            }
+            Err(error) => return Err(Error::Iscsi(error)),
         }
+        let now = self
+            .initiator
+            .disk_by_name(&disk.name)
+            .map_err(Error::Iscsi)?;
+        // A LUN that is gone keeps its page 83 in the kernel; its size tells.
+        if now.is_none_or(|now| now.size == 0) {
+            return Ok(Finding::Silent);
+        }
+        Ok(match self.last_identity(disk)? {
+            Some(found) if found == *wwid => Finding::Ours,
+            Some(found) => Finding::Other(found),
+            None => Finding::Silent,
+        })
+    }
+
+    /// Whether the disk may be asked: its session is up and it is running.
+    pub(super) fn answers(&self, disk: &Disk) -> Result<bool, Error> {
+        let sessions = self.initiator.sessions().map_err(Error::Iscsi)?;
+        Ok(disk.state == DiskState::Running
+            && sessions.iter().any(|s| s.id == disk.session && s.is_up()))
+    }
+
+    /// The volume's target and LUN, through whatever portal.
+    pub(super) fn is_path_of(&self, place: &Place, disk: &Disk) -> Result<bool, Error> {
+        let sessions = self.initiator.sessions().map_err(Error::Iscsi)?;
+        Ok(disk.lun == place.lun
+            && sessions
+                .iter()
+                .any(|s| s.id == disk.session && s.target == place.target))
     }
 
     /// Who holds a disk of the map beside the map: device-mapper lets a logical
@@ -64,30 +109,26 @@ impl Attach {
         }))
     }
 
-    /// Every disk of the map is the disk at one of our (session, LUN), and
-    /// each shows our ID.
+    /// Every disk of the map is the disk at one of our (session, LUN), each
+    /// shows our ID, and all have the size that the appliance says.
     pub(super) fn verify_map(&self, place: &Place, map: &Map, paths: &[Path]) -> Result<(), Error> {
-        if let Some(disk) = foreign_disk(map, paths) {
-            return Err(Error::ForeignDisk {
-                map: map.name.clone(),
-                disk: disk.to_owned(),
-            });
-        }
-        for path in paths {
-            let Some(disk) = path.disk.as_ref().filter(|d| map.disks.contains(&d.name)) else {
-                continue;
-            };
-            let found = self.identity(path)?;
-            if found.as_ref() != Some(&place.wwid) {
-                return Err(Error::Identity {
-                    disk: disk.name.clone(),
-                    target: place.target.clone(),
-                    lun: place.lun,
-                    found: name_of(found.as_ref()),
-                    wanted: place.wwid.clone(),
+        for name in &map.disks {
+            let mine = paths
+                .iter()
+                .filter_map(|p| p.disk.as_ref())
+                .find(|d| d.name == *name);
+            let Some(disk) = mine else {
+                return Err(Error::ForeignDisk {
+                    map: map.name.clone(),
+                    disk: name.clone(),
                 });
+            };
+            match self.find(disk, &place.wwid)? {
+                Finding::Ours => self.check_size(place, disk)?,
+                Finding::Down { ours: true } => {}
+                found => return Err(identity_error(place, disk, found.to_string())),
             }
-            if let Some(holder) = self.other_holder(map, &disk.name)? {
+            if let Some(holder) = self.other_holder(map, name)? {
                 return Err(Error::InUse {
                     device: disk.path().display().to_string(),
                     holder,
@@ -103,16 +144,31 @@ impl Attach {
         }
         Ok(())
     }
+
+    /// The disk has the size that the appliance says, as of the last rescan.
+    pub(super) fn check_size(&self, place: &Place, disk: &Disk) -> Result<(), Error> {
+        let now = self
+            .initiator
+            .disk_by_name(&disk.name)
+            .map_err(Error::Iscsi)?;
+        let size = now.map_or(0, |disk| disk.size);
+        if size == place.size {
+            return Ok(());
+        }
+        Err(Error::Size {
+            device: disk.path().display().to_string(),
+            found: size,
+            wanted: place.size,
+        })
+    }
 }
 
-/// A disk of the map that is at none of our paths.
-pub(super) fn foreign_disk<'a>(map: &'a Map, paths: &[Path]) -> Option<&'a str> {
-    map.disks
-        .iter()
-        .find(|name| {
-            !paths
-                .iter()
-                .any(|p| p.disk.as_ref().is_some_and(|d| d.name == **name))
-        })
-        .map(String::as_str)
+pub(super) fn identity_error(place: &Place, disk: &Disk, found: String) -> Error {
+    Error::Identity {
+        disk: disk.name.clone(),
+        target: place.target.clone(),
+        lun: place.lun,
+        found,
+        wanted: place.wwid.clone(),
+    }
 }

@@ -86,7 +86,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Worker => return worker::serve(),
-        Command::Path { volume } => path(volume).map(|link| print(&link, cli.json)),
+        Command::Path { volume } => path(volume).and_then(|link| print(&link, cli.json)),
         Command::Activate { volume, deadline } => {
             change(&cli, Operation::Activate, volume, *deadline)
         }
@@ -115,6 +115,7 @@ fn change(
             "devices and sessions can be changed by root only; run it as root, e.g. with sudo",
         ));
     }
+    key(volume)?;
     let limit = Duration::from_secs(deadline.into());
     let request = Request {
         operation,
@@ -129,17 +130,22 @@ fn change(
             say(event);
         }
     })?;
-    print_outcome(&outcome, cli.json);
-    Ok(())
+    print_outcome(&outcome, cli.json)
 }
 
 fn path(volume: &VolumeArgs) -> Result<String, Failure> {
-    let key = jdss_state::Key::new(&volume.storage, &volume.volume, None)
-        .map_err(|e| Failure::of(Exit::Usage, &e))?;
-    Ok(crate::attach::link_path(&key).display().to_string())
+    Ok(crate::attach::link_path(&key(volume)?)
+        .display()
+        .to_string())
 }
 
-fn print_outcome(outcome: &Outcome, json: bool) {
+/// Names that no record can have are mistakes of the caller.
+fn key(volume: &VolumeArgs) -> Result<jdss_state::Key, Failure> {
+    jdss_state::Key::new(&volume.storage, &volume.volume, None)
+        .map_err(|e| Failure::of(Exit::Usage, &e))
+}
+
+fn print_outcome(outcome: &Outcome, json: bool) -> Result<(), Failure> {
     if let Outcome::Active(active) = outcome {
         for missing in &active.missing {
             say(&format!(
@@ -148,32 +154,43 @@ fn print_outcome(outcome: &Outcome, json: bool) {
             ));
         }
         if !json {
-            print(&active.path.display().to_string(), false);
+            return out(&active.path.display().to_string());
         }
     }
-    if json && let Ok(text) = serde_json::to_string(outcome) {
-        out(&text);
+    if json {
+        let text = serde_json::to_string(outcome).map_err(|e| Failure::of(Exit::Internal, &e))?;
+        return out(&text);
     }
+    Ok(())
 }
 
-fn print(path: &str, json: bool) {
+fn print(path: &str, json: bool) -> Result<(), Failure> {
     if json {
-        out(&serde_json::json!({ "link": path }).to_string());
+        out(&serde_json::json!({ "link": path }).to_string())
     } else {
-        out(path);
+        out(path)
     }
 }
 
 fn complain(failure: &Failure, json: bool) {
     if json {
-        out(&serde_json::json!({ "error": failure }).to_string());
+        // The line on standard error says it all the same.
+        let _ = out(&serde_json::json!({ "error": failure }).to_string());
     }
     say(&failure.message);
 }
 
-/// One line to standard output. Whoever closed it does not want it.
-fn out(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+/// One line to standard output. An answer that does not get there is a
+/// failure, unless whoever asked has closed it.
+fn out(line: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout();
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
+            Exit::Internal,
+            format!("the answer cannot be written to standard output: {e}"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// One line to standard error.

@@ -11,7 +11,11 @@ pub(super) fn operation(
     budget: &Budget,
     tell: impl Fn(&Event) + Send + Sync + 'static,
 ) -> Result<Outcome, Failure> {
-    let attach = Attach::system().observed_by(tell);
+    let purpose = format!(
+        "{} {} {}",
+        request.operation, request.storage, request.volume
+    );
+    let attach = Attach::system().purpose(&purpose).observed_by(tell);
     match request.operation {
         Operation::Activate => activate(&attach, request, budget),
         Operation::Deactivate => deactivate(&attach, request, budget),
@@ -54,10 +58,11 @@ fn deactivate(attach: &Attach, request: &Request, budget: &Budget) -> Result<Out
     let key = jdss_state::Key::new(&request.storage, &request.volume, None)
         .map_err(|e| Failure::of(Exit::Usage, &e))?;
     let done = attach.deactivate(&key, budget).map_err(|e| failure(&e))?;
-    if done == Deactivated::WasNot {
-        // Nothing was up. A misspelt storage must not look like success.
-        let config =
-            Config::load(&request.config).map_err(|e| Failure::of(Exit::Configuration, &e))?;
+    if done == Deactivated::WasNot
+        && let Ok(config) = Config::load(&request.config)
+    {
+        // Nothing was up. A misspelt storage must not look like success; one
+        // whose configuration has gone with all the others may.
         config
             .storage(&request.storage)
             .map_err(|e| Failure::of(Exit::Configuration, &e))?;
@@ -68,5 +73,8 @@ fn deactivate(attach: &Attach, request: &Request, budget: &Budget) -> Result<Out
 }
 
 fn failure(error: &Error) -> Failure {
-    Failure::of(error.class().into(), error)
+    Failure {
+        left: error.leaves_something(),
+        ..Failure::of(error.class().into(), error)
+    }
 }

@@ -26,6 +26,15 @@ pub(super) enum Operation {
     Deactivate,
 }
 
+impl std::fmt::Display for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Activate => "activate",
+            Self::Deactivate => "deactivate",
+        })
+    }
+}
+
 /// One line of the worker's answer: any number of events, then one end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -74,6 +83,8 @@ pub(super) struct Failure {
     pub(super) code: u8,
     pub(super) class: String,
     pub(super) message: String,
+    /// Devices of this host are left half way: deactivate is to be run.
+    pub(super) left: bool,
 }
 
 impl Failure {
@@ -82,6 +93,7 @@ impl Failure {
             code: exit.code(),
             class: exit.name().to_owned(),
             message: message.into(),
+            left: false,
         }
     }
 

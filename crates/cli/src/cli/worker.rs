@@ -39,8 +39,10 @@ pub(super) fn delegate(request: &Request, tell: impl Fn(&str, bool)) -> Result<O
         Failure::new(Exit::Internal, format!("{what}: {e}"))
     };
     let mut child = spawn().map_err(|e| internal("cannot start the worker process", &e))?;
-    let mut line =
-        serde_json::to_vec(request).map_err(|e| internal("cannot write the request", &e))?;
+    let mut line = serde_json::to_vec(request).map_err(|e| {
+        // A path that is not text.
+        Failure::new(Exit::Usage, format!("a file name cannot be used: {e}"))
+    })?;
     line.push(b'\n');
     // Kept open: its end tells the worker that nobody waits any more.
     let mut to_worker = child.stdin.take();
@@ -68,7 +70,7 @@ pub(super) fn delegate(request: &Request, tell: impl Fn(&str, bool)) -> Result<O
             Ok(Ok(Message::Done(outcome))) => return Ok(outcome),
             Ok(Ok(Message::Failed(failure))) => return Err(failure),
             Ok(Err(e)) => return Err(internal("the worker process said something odd", &e)),
-            Err(RecvTimeoutError::Disconnected) => return Err(died(&mut child, stderr)),
+            Err(RecvTimeoutError::Disconnected) => return Err(died(&mut child, stderr, end)),
             Err(RecvTimeoutError::Timeout) => {
                 return Err(Failure::new(
                     Exit::Timeout,
@@ -86,6 +88,7 @@ pub(super) fn delegate(request: &Request, tell: impl Fn(&str, bool)) -> Result<O
 
 fn spawn() -> io::Result<Child> {
     Command::new("/proc/self/exe")
+        .arg0("jdss")
         .arg(COMMAND)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -95,10 +98,14 @@ fn spawn() -> io::Result<Child> {
         .spawn()
 }
 
-fn died(child: &mut Child, stderr: Option<impl Read>) -> Failure {
-    let status = child
-        .wait()
-        .map_or_else(|e| e.to_string(), |s| s.to_string());
+/// Why a worker has closed its answers without a last word.
+fn died(child: &mut Child, stderr: Option<impl Read>, end: Instant) -> Failure {
+    let status = jdss_sys::poll(end, || child.try_wait());
+    let status = match status {
+        Ok(Some(status)) => status.to_string(),
+        Ok(None) => "it still runs".to_owned(),
+        Err(e) => e.to_string(),
+    };
     let mut said = Vec::new();
     if let Some(stderr) = stderr {
         // Only the beginning: the first line of a panic says where.
@@ -145,6 +152,8 @@ pub(super) fn serve() -> ExitCode {
         }
     };
     let budget = Budget::new(Duration::from_millis(request.limit_ms));
+    // Otherwise it would be called "exe" in messages about who holds a lock.
+    let _ = rustix::thread::set_name(c"jdss");
     let cancel = budget.canceller();
     thread::spawn(move || {
         // Nothing more is ever sent: the read ends when the parent does.
