@@ -3,9 +3,8 @@
 use crate::error::{Error, Result};
 use crate::{Effects, Map, Reply, System, Wwid, map, socket, wwids};
 use jdss_sys::{Command, OnTimeout, Output, Root, RunError};
-use std::env;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,8 +16,6 @@ const ASK_LIVENESS: Duration = Duration::from_secs(4);
 /// The longest a tool of this crate may take: each does one small thing.
 pub(crate) const TOOL: Duration = Duration::from_secs(20);
 const SCSI_ID: &str = "/lib/udev/scsi_id";
-/// Where distributions keep the daemon's tools.
-const PROGRAM_DIRS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 const PACKAGE: &str = "multipath-tools";
 
 /// How long to wait for what is not a deadline of the caller.
@@ -113,16 +110,8 @@ impl Multipath {
 
     /// Looks for a program without running it.
     fn program(&self, name: &str) -> Result<()> {
-        let path = env::var_os("PATH").filter(|_| self.root.is_host());
-        let path: Vec<PathBuf> = path.iter().flat_map(env::split_paths).collect();
-        for dir in PROGRAM_DIRS
-            .iter()
-            .map(Path::new)
-            .chain(path.iter().map(PathBuf::as_path))
-        {
-            if self.root.exists(dir.join(name)).map_err(Error::Read)? {
-                return Ok(());
-            }
+        if jdss_sys::has_program(&self.root, name).map_err(Error::Read)? {
+            return Ok(());
         }
         Err(Error::ToolMissing {
             program: name.into(),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jdss_iscsi::{Disk, Portal};
+use jdss_iscsi::Portal;
 use jdss_multipath::Map;
 use jdss_state::{Key, Phase, Record, ScsiIdLock, TargetLock};
 
@@ -247,33 +247,15 @@ impl Attach {
     /// could not be taken away; the others are, all the same.
     fn delete_disks(&self, place: &Place, budget: &Budget) -> Result<Vec<Error>, Error> {
         let mut left = Vec::new();
+        let patience = Instant::now() + self.openers.min(OPENER_PATIENCE_SHORT);
         for path in self.paths(place)? {
             let Some(disk) = &path.disk else { continue };
             if self.last_identity(disk)?.as_ref() == Some(&place.wwid) {
-                left.extend(self.delete_soon(disk, budget).err());
+                let gone = self.delete_patiently(disk, patience, budget.forward(), || Ok(()));
+                left.extend(gone.err());
             }
         }
         Ok(left)
-    }
-
-    /// Deletes a disk, waiting for a short opener such as udev's.
-    fn delete_soon(&self, disk: &Disk, budget: &Budget) -> Result<(), Error> {
-        let patience = self.openers.min(OPENER_PATIENCE_SHORT);
-        let deadline = budget.forward().min(Instant::now() + patience);
-        let mut last = None;
-        let gone = jdss_sys::poll(deadline, || {
-            match self.delete_disk(disk, budget.forward()) {
-                Err(Error::Iscsi(error @ jdss_iscsi::Error::InUse { .. })) => {
-                    last = Some(error);
-                    Ok(None)
-                }
-                done => done.map(Some),
-            }
-        })?;
-        match (gone, last) {
-            (None, Some(error)) => Err(Error::Iscsi(error)),
-            _ => Ok(()),
-        }
     }
 
     /// Logs out where no other volume of this host needs the session. The

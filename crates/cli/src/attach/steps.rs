@@ -47,6 +47,32 @@ impl Attach {
         Ok(())
     }
 
+    /// The disk is gone; until `patience` a short opener, such as udev's, is
+    /// waited for. `clear` comes before each try.
+    pub(super) fn delete_patiently(
+        &self,
+        disk: &Disk,
+        patience: Instant,
+        deadline: Instant,
+        clear: impl Fn() -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut held = None;
+        let gone = jdss_sys::poll(patience.min(deadline), || {
+            clear()?;
+            match self.delete_disk(disk, deadline) {
+                Err(error @ Error::Iscsi(jdss_iscsi::Error::InUse { .. })) => {
+                    held = Some(error);
+                    Ok(None)
+                }
+                done => done.map(Some),
+            }
+        })?;
+        match (gone, held) {
+            (None, Some(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Splits portals of a target by whether another volume of this host, up
     /// or on its way, needs the session: those it needs first.
     ///

@@ -104,32 +104,21 @@ impl Attach {
     }
 
     fn unscan(&self, disk: &Disk, may_be_mapped: bool, budget: &Budget) -> Result<(), Error> {
-        let deadline = budget.end().min(Instant::now() + UDEV_PATIENCE);
-        let mut last = None;
-        let gone = jdss_sys::poll(deadline, || {
-            let now = self
-                .initiator
-                .disk_by_name(&disk.name)
-                .map_err(Error::Iscsi)?;
-            let Some(now) = now.filter(|now| same(now, disk)) else {
-                return Ok(Some(()));
-            };
+        let now = self
+            .initiator
+            .disk_by_name(&disk.name)
+            .map_err(Error::Iscsi)?;
+        let Some(now) = now.filter(|now| same(now, disk)) else {
+            return Ok(());
+        };
+        let patience = Instant::now() + UDEV_PATIENCE;
+        self.delete_patiently(&now, patience, budget.end(), || {
             // Made after it was looked for.
-            if may_be_mapped && let Some(map) = self.map_of(&now)? {
-                self.remove_map(&map, budget.end())?;
+            match self.map_of(&now)? {
+                Some(map) if may_be_mapped => self.remove_map(&map, budget.end()),
+                _ => Ok(()),
             }
-            match self.delete_disk(&now, deadline) {
-                Err(Error::Iscsi(error @ jdss_iscsi::Error::InUse { .. })) => {
-                    last = Some(error);
-                    Ok(None)
-                }
-                done => done.map(Some),
-            }
-        })?;
-        match (gone, last) {
-            (None, Some(error)) => Err(Error::Iscsi(error)),
-            _ => Ok(()),
-        }
+        })
     }
 
     fn log_back_out(
