@@ -50,7 +50,11 @@ fn a_volume_comes_up_over_all_portals_and_goes_without_a_trace() {
     assert_eq!(record.size, Some(SIZE));
 
     lab.appliance.clear_log();
+    lab.host.forget();
     assert_eq!(lab.deactivate(VM).unwrap(), Deactivated::Done);
+    // Who has it open is asked before anything is changed, and when it goes.
+    let tools = [("dmsetup", 2), ("iscsiadm", 2), ("multipath", 1)];
+    assert_eq!(lab.children(), counts(&tools));
     assert!(
         lab.appliance.requests().is_empty(),
         "deactivation is node-local"

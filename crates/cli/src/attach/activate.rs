@@ -216,6 +216,8 @@ impl Attach {
                 old.target, place.target
             ));
             let wwid = budget.lock(|until| lock.scsi_id(old.wwid.as_str(), until))?;
+            let map = self.multipath.map(&old.wwid).map_err(Error::Multipath)?;
+            self.wait_until_free(&old, map.as_ref(), budget)?;
             drop(self.take_down(record, &old, &wwid, budget)?);
         }
         record.multipath = volume.multipath;

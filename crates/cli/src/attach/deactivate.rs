@@ -100,8 +100,8 @@ impl Attach {
         matches!(self.multipath.map(&map.wwid), Ok(Some(now)) if now.device == map.device)
     }
 
-    /// Takes link, map, disks and sessions of a volume away that nobody uses.
-    /// Gives the target's lock: the record is to go while it is held.
+    /// Takes link, map, disks and sessions of a volume away; its openers have
+    /// been waited for. Gives the target's lock: the record is to go while it is held.
     pub(super) fn take_down(
         &self,
         record: &Record,
@@ -110,7 +110,6 @@ impl Attach {
         budget: &Budget,
     ) -> Result<TargetLock, Error> {
         let map = self.multipath.map(&place.wwid).map_err(Error::Multipath)?;
-        self.wait_until_free(place, map.as_ref(), budget)?;
         self.unlink(&link::path(&self.root, record.key()))?;
         self.withdraw(&place.wwid, budget.forward())?;
         if let Some(map) = &map {
@@ -142,7 +141,7 @@ impl Attach {
     }
 
     /// Waits for the last opener, before anything is changed.
-    fn wait_until_free(
+    pub(super) fn wait_until_free(
         &self,
         place: &Place,
         map: Option<&Map>,
