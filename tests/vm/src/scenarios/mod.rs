@@ -16,8 +16,8 @@ pub(crate) struct Scenario {
 macro_rules! scenarios {
     ($($function:ident),+ $(,)?) => {
         /// The scenarios of this theme.
-        pub(super) fn all() -> Vec<super::Scenario> {
-            vec![$(super::Scenario {
+        pub(super) fn all() -> Vec<$crate::scenarios::Scenario> {
+            vec![$($crate::scenarios::Scenario {
                 name: concat!(module_path!(), "::", stringify!($function)).trim_start_matches("jdss_scenarios::scenarios::"),
                 run: $function,
             }),+]
