@@ -36,7 +36,7 @@ pub fn link_path(key: &Key) -> PathBuf {
 
 /// How often making a link is tried again when its directory has just gone
 /// with another volume's link.
-const TRIES: u32 = 20;
+const TRIES: u32 = 100;
 
 /// Makes the link point to `device`, replacing what it pointed to in one step.
 ///
@@ -48,10 +48,19 @@ pub(super) fn set(link: &Path, device: &Path) -> io::Result<bool> {
     let mut tries = 1;
     loop {
         match make(link, device) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound && tries < TRIES => tries += 1,
+            Err(e) if went(&e) && tries < TRIES => tries += 1,
             made => return made.map(|()| true),
         }
     }
+}
+
+/// The directory went between two looks at it. `create_dir_all` says "exists"
+/// when it was there to be made, but no more to be looked at.
+fn went(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
+    )
 }
 
 fn make(link: &Path, device: &Path) -> io::Result<()> {
