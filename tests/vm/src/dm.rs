@@ -93,6 +93,11 @@ mod tests {
     }
 
     #[test]
+    fn a_map_that_has_lost_all_paths_has_none() {
+        assert_eq!(parse("0 262144 multipath 2 1 0 0 0 0").unwrap(), []);
+    }
+
+    #[test]
     fn a_status_of_another_kind_is_refused() {
         for status in [
             "",

@@ -68,8 +68,17 @@ fn a_held_map_that_serves_another_volume_is_refused(_: &Guest) -> Result<(), Err
     let holder = File::open(&map).map_err(Error::file(&map))?;
     let target = target_of(&appliance);
     reuse_lun(&appliance, &target);
-    for volume in [VM, OTHER] {
-        let output = run("activate", volume).run()?;
+    let output = run("activate", VM).run()?;
+    assert_failed(&output, 12, &["jdss-scenarios"]);
+    let output = run("activate", OTHER).run()?;
+    if output.code == Some(0) {
+        // multipathd has noticed by itself, before we asked, and has taken the paths out of the held map: then nobody
+        // holds the disks any more. The release of trixie is mostly that fast.
+        let other = format!("/dev/mapper/{}\n", wwid(&appliance, OTHER));
+        assert_eq!(output.stdout, other);
+        let held = map.file_name().unwrap_or_default().to_string_lossy();
+        assert_eq!(dm::paths(&held)?, []);
+    } else {
         assert_failed(&output, 12, &["jdss-scenarios"]);
     }
     assert_eq!(writes(&appliance, OTHER), [0, 0]);
