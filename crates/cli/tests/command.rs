@@ -84,3 +84,28 @@ fn the_link_is_a_pure_function_of_the_names() {
     let (code, out, err) = run(&["path", "jdss0", ""]);
     assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
 }
+
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure() {
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_jdss"))
+        .args(["path", "jdss0", "vm-1-disk-0"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains("cannot be written"), "{error}");
+}
+
+#[test]
+fn names_that_no_record_can_have_are_mistakes_of_the_caller() {
+    let long = "x".repeat(100_000);
+    for volume in ["", long.as_str()] {
+        let (code, out, err) = run(&["path", "jdss0", volume]);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{err:.200}");
+    }
+}
