@@ -1,14 +1,13 @@
 //! Devices that are not, or not any more, what they are taken for.
 
 use std::io::Write;
-use std::thread;
 use std::time::Duration;
 
-use jdss::attach::{Budget, Class, Error, Volume};
+use jdss::attach::{Budget, Class, Deactivated, Error, Volume};
 use jdss_host::Daemon;
 use jdss_state::Phase;
 
-use crate::lab::{Lab, OTHER, POOL, VM, key, reuse_lun};
+use crate::lab::{Lab, OTHER, POOL, VM, key, meanwhile, reuse_lun};
 use crate::support;
 
 #[test]
@@ -159,14 +158,14 @@ fn a_blocked_single_path_is_waited_for() {
     };
     lab.bring_up(&single).unwrap();
     lab.host.block(&lab.portal(1));
-    let result = thread::scope(|s| {
-        s.spawn(|| {
-            thread::sleep(Duration::from_millis(200));
-            lab.host.cut(&lab.portal(1));
-        });
-        lab.deactivate(VM)
-    });
-    result.unwrap();
+    let store = support::store(&lab.host);
+    let result = meanwhile(
+        || matches!(store.load(&key(VM)), Ok(Some(r)) if r.phase == Phase::Deactivating),
+        || lab.host.cut(&lab.portal(1)),
+        || lab.deactivate(VM),
+    );
+    assert_eq!(result.unwrap(), Deactivated::Done);
+    lab.assert_as_before();
 }
 
 #[test]
@@ -179,14 +178,7 @@ fn a_blocked_leftover_does_not_fail_an_activation() {
         .attach
         .deactivate(&key(VM), &Budget::new(Duration::from_millis(1500)))
         .unwrap_err();
-    let result = thread::scope(|s| {
-        s.spawn(|| {
-            thread::sleep(Duration::from_millis(200));
-            lab.host.cut(&lab.portal(2));
-        });
-        lab.activate(VM)
-    });
-    assert_eq!(result.unwrap().up, [lab.portal(1)]);
+    assert_eq!(lab.activate(VM).unwrap().up, [lab.portal(1)]);
 }
 
 #[test]

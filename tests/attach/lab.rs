@@ -1,6 +1,8 @@
 //! One appliance, one host, one engine.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use jdss::attach::{Active, Attach, Budget, Deactivated, Error, Volume};
@@ -166,6 +168,29 @@ pub(crate) fn reuse_lun(lab: &Lab) {
     lab.appliance
         .attach(POOL, &target, &format!("v_{OTHER}"), 0)
         .expect("the number is free");
+}
+
+/// Runs `run`, and `then` beside it as soon as `when` holds; not at all if `run` ends before.
+pub(crate) fn meanwhile<R>(
+    when: impl Fn() -> bool + Sync,
+    then: impl FnOnce() + Send,
+    run: impl FnOnce() -> R,
+) -> R {
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !when() {
+                if ended.load(Ordering::Relaxed) {
+                    return;
+                }
+                thread::yield_now();
+            }
+            then();
+        });
+        let result = run();
+        ended.store(true, Ordering::Relaxed);
+        result
+    })
 }
 
 /// Without the panic messages of the killed process.

@@ -2,15 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
-use jdss::attach::{Budget, Class, Error, Event, Volume};
+use jdss::attach::{Budget, Class, Deactivated, Error, Event, Volume};
 use jdss_host::{Hold, Host, Stopped};
 use jdss_rest::{Client, TargetGroup};
 use jdss_state::Phase;
 
-use crate::lab::{LIMIT, Lab, POOL, VM, key, quietly};
+use crate::lab::{LIMIT, Lab, POOL, VM, key, meanwhile, quietly};
 use crate::support;
 
 #[test]
@@ -92,27 +91,28 @@ fn an_unwanted_map_is_undone() {
 
 #[test]
 fn a_short_opener_after_the_map_is_gone_is_waited_for() {
-    // InUse by a reader of a path that comes after the map is gone is not waited for.
-    let lab = Lab::new(&[VM]);
+    let mut lab = Lab::new(&[VM]);
     lab.activate(VM).unwrap();
-    let mut lab = lab;
-    let host = lab.host.clone();
+    // udisks, smartd, blkid of a service: it looks at the disk for an instant.
     let held = Arc::new(Mutex::new(None));
-    let h2 = Arc::clone(&held);
+    let (host, holding) = (lab.host.clone(), Arc::clone(&held));
     lab.attach = support::engine(&lab.host)
         .opener_patience(Duration::from_secs(5))
         .observed_by(move |event| {
             if matches!(event, Event::MapRemoved { .. }) {
-                // udisks, smartd, blkid of a systemd service: closed within 300 ms
-                let held = host.hold("sda", Hold::Process("blkid".into()));
-                let host = host.clone();
-                *h2.lock().unwrap() = Some(thread::spawn(move || {
-                    thread::sleep(Duration::from_millis(300));
-                    host.release(held);
-                }));
+                let blkid = host.hold("sda", Hold::Process("blkid".into()));
+                *holding.lock().unwrap() = Some((blkid, host.counts().opens));
             }
         });
-    lab.deactivate(VM).unwrap();
+    // Closed once the engine has found it.
+    let found = || matches!(*held.lock().unwrap(), Some((_, n)) if lab.host.counts().opens > n);
+    let close = || {
+        let (blkid, _) = held.lock().unwrap().take().unwrap();
+        lab.host.release(blkid);
+    };
+    let result = meanwhile(found, close, || lab.deactivate(VM));
+    assert_eq!(result.unwrap(), Deactivated::Done);
+    lab.assert_as_before();
 }
 
 #[test]

@@ -77,11 +77,11 @@ fn only_the_first_eight_characters_of_the_id_are_seen() {
     let (appliance, mut initiator) = pair();
     let before = page(&mut initiator, 0x83);
     appliance
-        .set_scsi_id(POOL, "d0", "4fa1c0deXXXXXXXX")
+        .set_scsi_id(POOL, "d0", "4fa1c0deyyyyyyyy")
         .unwrap();
     assert_eq!(page(&mut initiator, 0x83), before);
     appliance
-        .set_scsi_id(POOL, "d0", "Zfa1c0deXXXXXXXX")
+        .set_scsi_id(POOL, "d0", "Zfa1c0deyyyyyyyy")
         .unwrap();
     assert_eq!(page(&mut initiator, 0x83)[39..], *b"Zfa1c0de");
 }
