@@ -50,7 +50,10 @@ pub use client::{Builder, Client};
 pub use error::{ApiError, Attempts, Error, ErrorKind, ProtocolReason};
 pub use https::Tls;
 pub use model::{Attachment, Lun, Origin, PoolInfo, Session, Target, Vip, Volume};
-pub use names::{NameError, ScsiId, SnapshotId, TargetGroup, TargetPrefix, VolumeId};
+pub use names::{
+    ChapPassword, ChapPasswordError, ChapUser, ClusterPrefix, NameError, ScsiId, SnapshotId,
+    TargetGroup, TargetPrefix, VolumeId,
+};
 pub use pool::{NewVolume, Pool};
 pub use publish::{Created, Publish, Published};
 pub use secrecy::SecretString;

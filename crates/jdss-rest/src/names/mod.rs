@@ -6,6 +6,8 @@
 //! refuses, or two ids with one name) this module differs and says so.
 
 mod base32;
+mod chap;
+mod cluster;
 mod display;
 mod error;
 mod scsi;
@@ -14,6 +16,8 @@ mod target;
 mod volume;
 
 pub use base32::{decode as base32_decode, encode as base32_encode};
+pub use chap::{ChapPassword, ChapPasswordError, ChapUser};
+pub use cluster::ClusterPrefix;
 pub use display::{Class, classify, display_name};
 pub use error::NameError;
 pub use scsi::ScsiId;

@@ -1,5 +1,7 @@
 //! Names against what the existing open clients make of them.
 
+mod rules;
+
 use jdss_rest::names::{
     self, Class, SnapshotParts, TargetFamily, base32_decode, base32_encode, classify, display_name,
 };
@@ -9,8 +11,8 @@ use serde_json::Value;
 
 /// The vectors of one function: arguments and what came out.
 fn vectors(function: &str) -> Vec<(Value, Value)> {
-    let all: Vec<Value> =
-        serde_json::from_str(include_str!("../fixtures/naming_vectors.json")).expect("valid JSON");
+    let all: Vec<Value> = serde_json::from_str(include_str!("../../fixtures/naming_vectors.json"))
+        .expect("valid JSON");
     let found: Vec<_> = all
         .into_iter()
         .filter(|vector| vector["fn"] == function)
