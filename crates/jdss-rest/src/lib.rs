@@ -47,7 +47,7 @@ mod targets;
 pub mod transport;
 
 pub use client::{Builder, Client};
-pub use error::{ApiError, Attempts, Error, ErrorKind, ProtocolReason};
+pub use error::{ApiError, Attempts, Difference, Error, ErrorKind, ProtocolReason};
 pub use https::Tls;
 pub use model::{Attachment, Lun, Origin, PoolInfo, Session, Target, Vip, Volume};
 pub use names::{

@@ -96,6 +96,12 @@ impl Origin {
     }
 }
 
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}@{}", self.pool, self.volume, self.snapshot)
+    }
+}
+
 /// An iSCSI target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -159,5 +165,11 @@ impl Session {
     #[must_use]
     pub fn is_of(&self, initiator: &str) -> bool {
         self.initiator.eq_ignore_ascii_case(initiator)
+    }
+}
+
+impl fmt::Display for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "initiator {} at {}", self.initiator, self.address)
     }
 }

@@ -3,6 +3,7 @@
 mod appliance;
 mod client;
 mod decode;
+mod errors;
 mod names;
 mod publish;
 mod script;
