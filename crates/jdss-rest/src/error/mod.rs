@@ -292,7 +292,7 @@ pub enum Error {
         /// Physical name of the volume.
         volume: String,
         /// In what it differs.
-        reason: Difference,
+        reason: Box<Difference>,
     },
     /// A failure, and what this call had created could not be taken back either.
     #[error("{cause}; besides, the new target {target} could not be removed: {undo}")]

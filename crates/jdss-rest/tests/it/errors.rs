@@ -67,10 +67,10 @@ fn errors_name_what_stands_in_the_way_and_what_to_do() {
             Error::OtherVolume {
                 pool: "Pool-0".to_owned(),
                 volume: "v_x".to_owned(),
-                reason: Difference::Origin {
+                reason: Box::new(Difference::Origin {
                     found: None,
                     wanted,
-                },
+                }),
             },
             ErrorKind::Exists,
             false,
