@@ -50,6 +50,48 @@ impl SnapshotId {
         check_physical(id, &name)?;
         Ok(name)
     }
+
+    /// The id of the snapshot with this physical name.
+    ///
+    /// `None` unless the id leads back to exactly this name: for exports, for
+    /// snapshots made by others and for the appliance's own. To show such a
+    /// name use [`display_name`](super::display_name).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::SnapshotId;
+    ///
+    /// let id = SnapshotId::from_physical("s_snap1").expect("ours");
+    /// assert_eq!(id.as_str(), "snap1");
+    /// assert_eq!(SnapshotId::from_physical("autosnap_2026-01-01-000000"), None);
+    /// ```
+    #[must_use]
+    pub fn from_physical(name: &str) -> Option<Self> {
+        let id: Self = SnapshotParts::parse(name)?.id.parse().ok()?;
+        (id.physical_name() == name).then_some(id)
+    }
+
+    /// The snapshot and the volume whose export has this name.
+    ///
+    /// `None` unless both lead back to exactly this name.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::SnapshotId;
+    ///
+    /// let (id, volume) = SnapshotId::from_export("se_snap1_MFRGG---").expect("an export");
+    /// assert_eq!((id.as_str(), volume.as_str()), ("snap1", "abc"));
+    /// assert_eq!(SnapshotId::from_export("s_snap1"), None);
+    /// ```
+    #[must_use]
+    pub fn from_export(name: &str) -> Option<(Self, VolumeId)> {
+        let parts = SnapshotParts::parse(name)?;
+        let id: Self = parts.id.parse().ok()?;
+        let volume: VolumeId = parts.volume?.parse().ok()?;
+        (id.export_name(&volume).as_deref() == Ok(name)).then_some((id, volume))
+    }
 }
 
 fn physical(id: &str) -> String {

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::NameError;
+use super::{GuestVolume, NameError};
 
 const ALLOWED: &str = "a-z, 0-9, '.', ':' and '-'";
 
@@ -24,7 +24,7 @@ fn check(what: &'static str, text: &str) -> Result<(), NameError> {
 /// The part of a target name that all targets of one storage share.
 ///
 /// Blanks around it are dropped, upper case is lowered, and it always ends in
-/// `:`, with or without one given.
+/// one `:`, with none, one or two given.
 ///
 /// # Example
 ///
@@ -50,13 +50,21 @@ impl FromStr for TargetPrefix {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
+        const WHAT: &str = "the target prefix";
         let text = text.trim();
-        let mut prefix = text.strip_suffix(':').unwrap_or(text).to_ascii_lowercase();
-        check("the target prefix", &prefix)?;
-        if !prefix.ends_with(':') {
-            prefix.push(':');
+        // Existing clients take one colon off and add one where there is none.
+        let stem = text.strip_suffix(':').unwrap_or(text);
+        let stem = stem.strip_suffix(':').unwrap_or(stem).to_ascii_lowercase();
+        check(WHAT, &stem)?;
+        if stem.ends_with(':') {
+            return Err(NameError::BadCharacter {
+                what: WHAT,
+                value: super::shorten(text),
+                found: ':',
+                allowed: "at most two ':' at the end",
+            });
         }
-        Ok(Self(prefix))
+        Ok(Self(stem + ":"))
     }
 }
 
@@ -101,8 +109,11 @@ impl TargetGroup {
     ///
     /// [`NameError::Empty`]: the name is empty.
     pub fn of(volume: &str) -> Result<Self, NameError> {
-        if let Some(number) = guest_number(volume) {
-            return format!("vm-{number}").parse();
+        if let Some(GuestVolume { guest, .. }) = GuestVolume::parse(volume)
+            // `base-100` without anything after the number is nobody's disk.
+            && volume.matches('-').nth(1).is_some()
+        {
+            return format!("vm-{guest}").parse();
         }
         if check("the volume name", volume).is_ok()
             && !volume.contains(':')
@@ -129,15 +140,6 @@ impl TargetGroup {
             .collect();
         format!("{readable}-x{:016x}", fnv1a(volume)).parse()
     }
-}
-
-/// The digits in `vm-<digits>-...` and `base-<digits>-...`.
-fn guest_number(volume: &str) -> Option<&str> {
-    let rest = volume
-        .strip_prefix("vm-")
-        .or_else(|| volume.strip_prefix("base-"))?;
-    let (number, _) = rest.split_once('-')?;
-    (!number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then_some(number)
 }
 
 /// FNV-1a, 64 bits: the result is part of names that stay, so it must never change.

@@ -1,12 +1,12 @@
 //! Names against what the existing open clients make of them.
 
+mod places;
+mod properties;
 mod rules;
+mod vectors;
 
-use jdss_rest::names::{
-    self, Class, SnapshotParts, TargetFamily, base32_decode, base32_encode, classify, display_name,
-};
-use jdss_rest::{NameError, Origin, ScsiId, SnapshotId, TargetGroup, TargetPrefix, VolumeId};
-use proptest::prelude::*;
+use jdss_rest::names::{GuestVolume, TargetFamily, base32_decode, dataset_name, display_name};
+use jdss_rest::{NameError, ScsiId, SnapshotId, TargetGroup, TargetPrefix, VolumeId};
 use serde_json::Value;
 
 /// The vectors of one function: arguments and what came out.
@@ -24,47 +24,6 @@ fn vectors(function: &str) -> Vec<(Value, Value)> {
 
 fn first(args: &Value) -> &str {
     args[0].as_str().expect("a string")
-}
-
-#[test]
-fn volume_ids_become_the_names_that_existing_clients_use() {
-    for (args, out) in vectors("vname") {
-        let id = first(&args);
-        let name = id.parse::<VolumeId>().map(|id| id.physical_name());
-        match id {
-            // Existing clients mint `vh__`, a volume without a name.
-            "" => assert_eq!(
-                name,
-                Err(NameError::Empty {
-                    what: "the volume id"
-                })
-            ),
-            // Existing clients send these as plain names, and the appliance refuses them.
-            "vm-100-disk-0\n" => {
-                assert_eq!(name.unwrap(), "vh_vm-100-disk-0__OZWS2MJQGAWWI2LTNMWTACQ-")
-            }
-            "vm-ü-disk" => assert_eq!(name.unwrap(), "vh_vm-_-disk_OZWS3Q54FVSGS43L"),
-            // Longer than any name can be on ZFS.
-            id if id.len() == 255 => {
-                assert!(
-                    matches!(name, Err(NameError::TooLong { len: 667, .. })),
-                    "{name:?}"
-                );
-            }
-            _ => assert_eq!(name.unwrap(), out.as_str().unwrap()),
-        }
-    }
-}
-
-#[test]
-fn physical_names_are_shown_as_existing_clients_show_them() {
-    for function in ["idname", "vname_to_id"] {
-        for (args, out) in vectors(function) {
-            // Some vectors give a pair, its second always null, one an error: not a volume.
-            let shown = out.get(0).unwrap_or(&out).as_str().unwrap_or("x_1");
-            assert_eq!(display_name(first(&args)), shown, "{args}");
-        }
-    }
 }
 
 #[test]
@@ -91,72 +50,6 @@ fn only_a_name_that_we_would_make_ourselves_leads_to_an_id() {
 }
 
 #[test]
-fn snapshot_ids_become_the_names_that_existing_clients_use() {
-    for (args, out) in vectors("sname") {
-        let args = args.as_array().unwrap();
-        if args.len() == 3 {
-            continue; // names that only the NFS client makes
-        }
-        let id: SnapshotId = args[0].as_str().unwrap().parse().unwrap();
-        match args[1].as_str() {
-            None => assert_eq!(id.physical_name(), out.as_str().unwrap()),
-            // An export of no volume: existing clients would make one.
-            Some("") => assert!("".parse::<VolumeId>().is_err()),
-            Some(volume) => {
-                let volume: VolumeId = volume.parse().unwrap();
-                assert_eq!(id.export_name(&volume).unwrap(), out.as_str().unwrap());
-            }
-        }
-    }
-}
-
-#[test]
-fn snapshot_names_are_taken_apart_as_existing_clients_do() {
-    for (args, out) in vectors("sname_to_id") {
-        let parts = SnapshotParts::parse(first(&args));
-        match out {
-            Value::Null => assert_eq!(parts, None, "{args}"),
-            out => {
-                let parts = parts.unwrap();
-                assert_eq!(parts.id, out[0].as_str().unwrap());
-                assert_eq!(parts.volume.as_deref(), out[1].as_str());
-            }
-        }
-    }
-    for (args, out) in vectors("proxid_from_sname") {
-        let nas = SnapshotParts::parse(first(&args)).and_then(|parts| parts.nas_volume);
-        assert_eq!(nas.as_deref(), out.as_str(), "{args}");
-    }
-}
-
-#[test]
-fn names_are_classified_as_existing_clients_do() {
-    for (function, class) in [
-        ("is_volume", Class::Volume),
-        ("is_snapshot", Class::Snapshot),
-        ("is_hidden", Class::Hidden),
-    ] {
-        for (args, out) in vectors(function) {
-            assert_eq!(
-                classify(first(&args)) == class,
-                out.as_bool().unwrap(),
-                "{function} {args}"
-            );
-        }
-    }
-}
-
-#[test]
-fn base32_is_encoded_and_decoded_as_existing_clients_do() {
-    for (args, out) in vectors("jbase32") {
-        assert_eq!(base32_encode(first(&args)), out.as_str().unwrap());
-    }
-    for (args, out) in vectors("jbase32_decode") {
-        assert_eq!(base32_decode(first(&args)).as_deref(), out.as_str());
-    }
-}
-
-#[test]
 fn base32_has_one_form_for_one_text() {
     for text in [
         "MFRGG===",
@@ -170,19 +63,6 @@ fn base32_has_one_form_for_one_text() {
 }
 
 #[test]
-fn wwids_are_those_that_existing_clients_compute() {
-    for (args, out) in vectors("wwid_from_lun_scsi_id") {
-        let id = first(&args).parse::<ScsiId>();
-        if first(&args).len() < ScsiId::MIN_LEN {
-            // Existing clients leave out the padding that the target adds.
-            assert!(matches!(id, Err(NameError::TooShort { .. })), "{id:?}");
-        } else {
-            assert_eq!(id.unwrap().wwid(), out.as_str().unwrap());
-        }
-    }
-}
-
-#[test]
 fn a_scsi_id_with_odd_characters_is_refused() {
     for text in [
         "12345678 ",
@@ -191,26 +71,6 @@ fn a_scsi_id_with_odd_characters_is_refused() {
         "12345678901234567890123456",
     ] {
         assert!(text.parse::<ScsiId>().is_err(), "{text:?}");
-    }
-}
-
-#[test]
-fn origins_are_taken_apart_as_existing_clients_do() {
-    for (function, part) in [
-        (
-            "origin_volume",
-            (|o: Origin| o.volume) as fn(Origin) -> String,
-        ),
-        ("origin_snapshot", |o| o.snapshot),
-    ] {
-        for (args, out) in vectors(function) {
-            let origin = args[0]["origin"].as_str().and_then(Origin::parse);
-            assert_eq!(
-                origin.map(part).as_deref(),
-                out.as_str(),
-                "{function} {args}"
-            );
-        }
     }
 }
 
@@ -254,10 +114,22 @@ fn a_target_prefix_has_one_form() {
         ("iqn.a:", "iqn.a:"),
         (" IQN.A: ", "iqn.a:"),
         ("iqn.a::", "iqn.a:"),
+        ("iqn.a::b", "iqn.a::b:"),
     ] {
-        assert_eq!(text.parse::<TargetPrefix>().unwrap().as_str(), prefix);
+        let parsed: TargetPrefix = text.parse().unwrap();
+        assert_eq!(parsed.as_str(), prefix);
+        assert_eq!(parsed.as_str().parse(), Ok(parsed));
     }
-    for text in ["", " ", ":", "iqn_a", "iqn/a", "iqn.\u{fc}"] {
+    for text in [
+        "",
+        " ",
+        ":",
+        "::",
+        "iqn.a:::",
+        "iqn_a",
+        "iqn/a",
+        "iqn.\u{fc}",
+    ] {
         assert!(text.parse::<TargetPrefix>().is_err(), "{text:?}");
     }
 }
@@ -268,6 +140,9 @@ fn disks_of_a_guest_share_a_group_and_others_have_their_own() {
         ("vm-100-disk-0", "vm-100"),
         ("vm-100-state-snap1", "vm-100"),
         ("base-100-disk-0", "vm-100"),
+        ("vm-1-disk-1", "vm-1"),
+        ("vm-100", "vm-100"),
+        ("base-100", "base-100"),
         ("backup", "backup"),
         ("vm-100x-disk-0", "vm-100x-disk-0"),
     ] {
@@ -283,6 +158,119 @@ fn disks_of_a_guest_share_a_group_and_others_have_their_own() {
 }
 
 #[test]
+fn a_guest_s_volume_is_known_by_its_number() {
+    for (name, found) in [
+        ("vm-100-disk-0", Some(("100", false))),
+        ("base-100-disk-0", Some(("100", true))),
+        ("vm-9-cloudinit", Some(("9", false))),
+        ("vm-100-state-snap1", Some(("100", false))),
+        ("vm-100", Some(("100", false))),
+        ("vm--disk-0", None),
+        ("vm-", None),
+        ("vm-100x-disk-0", None),
+        ("vm-\u{661}-disk-0", None),
+        ("VM-100-disk-0", None),
+        ("subvol-100-disk-0", None),
+        ("xvm-100-disk-0", None),
+        ("pveA_vm-100-disk-0", None),
+    ] {
+        let volume = GuestVolume::parse(name);
+        assert_eq!(volume.map(|v| (v.guest, v.template)), found, "{name}");
+        assert!(volume.is_none_or(|v| v.name == name));
+    }
+}
+
+#[test]
+fn guests_of_other_clusters_are_not_ours() {
+    let [ours, other] = ["pveA", "pveB"].map(|prefix| prefix.parse().unwrap());
+    for (id, cluster, is_ours) in [
+        ("pveA_vm-100-disk-0", Some(&ours), true),
+        ("pveA_vm-100-disk-0", Some(&other), false),
+        ("pveA_vm-100-disk-0", None, false),
+        ("vm-100-disk-0", Some(&ours), false),
+        ("vm-100-disk-0", None, true),
+        ("pveA_backup", Some(&ours), false),
+    ] {
+        let id: VolumeId = id.parse().unwrap();
+        assert_eq!(GuestVolume::of(&id, cluster).is_some(), is_ours, "{id}");
+    }
+}
+
+#[test]
+fn only_a_name_that_we_would_make_ourselves_leads_to_a_snapshot() {
+    for (name, id) in [
+        ("s_snap1", Some("snap1")),
+        ("s_a_b", Some("a_b")),
+        (
+            "sh_before_update_MJSWM33SMUXHK4DEMF2GK---",
+            Some("before.update"),
+        ),
+        // Decodes to "abc", whose snapshot is s_abc: a different one.
+        ("sh_abc_MFRGG---", None),
+        ("sb_MFRGG---", None),
+        ("se_snap1_MFRGG---", None),
+        ("autosnap_2026-01-01-000000", None),
+        ("v_vm-101-disk-0", None),
+        ("s_", None),
+    ] {
+        let found = SnapshotId::from_physical(name);
+        assert_eq!(found.as_ref().map(SnapshotId::as_str), id, "{name}");
+    }
+    for (name, is_export) in [
+        ("se_snap1_MFRGG---", true),
+        ("se_snap1_", false),
+        ("se_before.update_MFRGG---", false),
+        ("shv_abc_MFRGG---_MFRGG---", false),
+        ("s_snap1", false),
+        ("sp_a_s_ME------_OM------_MFRGG---", false),
+    ] {
+        assert_eq!(SnapshotId::from_export(name).is_some(), is_export, "{name}");
+    }
+}
+
+#[test]
+fn an_nfs_snapshot_names_its_guest() {
+    let id = SnapshotId::of_nas_guest(102, "daily 2026\u{fc}").unwrap();
+    assert_eq!(id.as_str(), "102_daily_2026_");
+    assert_eq!(id.nas_guest(), Some(("102", "daily_2026_")));
+    assert!(SnapshotId::of_nas_guest(102, "").is_err());
+    for other in ["snap1", "_snap1", "102_", "102", "x102_a", "-1_a"] {
+        let id: SnapshotId = other.parse().unwrap();
+        assert_eq!(id.nas_guest(), None, "{other}");
+    }
+    let id: SnapshotId = "s1".parse().unwrap();
+    assert!(id.nas_export_name("", "file").is_err());
+    assert!(id.nas_export_name("data", "").is_err());
+    let long = id.nas_export_name("data", &"x".repeat(200));
+    assert!(matches!(long, Err(NameError::TooLong { .. })), "{long:?}");
+}
+
+#[test]
+fn every_name_on_the_appliance_has_a_limit() {
+    let longest = "x".repeat(253);
+    assert_eq!(
+        longest.parse::<VolumeId>().unwrap().physical_name().len(),
+        255
+    );
+    assert!(format!("{longest}x").parse::<VolumeId>().is_err());
+    assert!(longest.parse::<SnapshotId>().is_ok());
+    assert!(format!("{longest}x").parse::<SnapshotId>().is_err());
+
+    let (id, volume): (SnapshotId, VolumeId) = (
+        "x".repeat(200).parse().unwrap(),
+        "x".repeat(100).parse().unwrap(),
+    );
+    let long = id.export_name(&volume);
+    assert!(matches!(long, Err(NameError::TooLong { .. })), "{long:?}");
+
+    // Pool, volume and snapshot together.
+    assert!(dataset_name("Pool-0", &"v".repeat(248), None).is_ok());
+    assert!(dataset_name("Pool-0", &"v".repeat(249), None).is_err());
+    assert!(dataset_name("Pool-0", &"v".repeat(240), Some("s_12345")).is_ok());
+    assert!(dataset_name("Pool-0", &"v".repeat(240), Some("s_123456")).is_err());
+}
+
+#[test]
 fn a_target_name_never_exceeds_what_iscsi_allows() {
     let prefix: TargetPrefix = "a".repeat(200).parse().unwrap();
     let long: TargetGroup = "g".repeat(20).parse().unwrap();
@@ -293,61 +281,4 @@ fn a_target_name_never_exceeds_what_iscsi_allows() {
     let short: TargetGroup = "g".parse().unwrap();
     let longest = TargetFamily::new(&prefix, &short).unwrap().name(u32::MAX);
     assert!(longest.len() <= TargetFamily::MAX_LEN);
-}
-
-proptest! {
-    #[test]
-    fn every_volume_id_survives_the_way_to_its_name_and_back(id in "\\PC{1,40}|[ -~\\n]{1,40}") {
-        if let Ok(id) = id.parse::<VolumeId>() {
-            let name = id.physical_name();
-            prop_assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)));
-            prop_assert!(name.len() <= names::MAX_PHYSICAL_LEN);
-            prop_assert_eq!(VolumeId::from_physical(&name), Some(id));
-        }
-    }
-
-    #[test]
-    fn every_snapshot_id_survives_the_way_to_its_name_and_back(
-        id in "\\PC{1,20}|[a-z_-]{1,20}", volume in "\\PC{1,20}|[a-z_-]{1,20}",
-    ) {
-        let (id, volume): (SnapshotId, VolumeId) = (id.parse().unwrap(), volume.parse().unwrap());
-        let plain = SnapshotParts::parse(&id.physical_name()).unwrap();
-        prop_assert_eq!((plain.id.as_str(), plain.volume), (id.as_str(), None));
-        if let Ok(export) = id.export_name(&volume) {
-            let parts = SnapshotParts::parse(&export).unwrap();
-            prop_assert_eq!(parts.id.as_str(), id.as_str());
-            prop_assert_eq!(parts.volume.as_deref(), Some(volume.as_str()));
-        }
-    }
-
-    #[test]
-    fn no_text_makes_a_parser_panic(
-        text in "\\PC*|(v|vh|vb|t|te|s|se|sb|sh|shv|sp)_[A-Z2-7_=-]*|.*",
-    ) {
-        let _ = VolumeId::from_physical(&text);
-        let _ = text.parse::<VolumeId>();
-        let _ = SnapshotParts::parse(&text);
-        let _ = (display_name(&text), classify(&text), base32_decode(&text));
-        let _ = text.parse::<ScsiId>().map(|id| id.wwid());
-        let _ = text.parse::<TargetPrefix>();
-        let _ = TargetGroup::of(&text);
-        let _ = Origin::parse(&text);
-        let family = family("iqn.a", "vm-1");
-        let _ = family.first_free(&[&text]);
-    }
-
-    #[test]
-    fn a_group_made_from_any_name_is_a_valid_part_of_a_target_name(volume in ".{1,200}") {
-        let group = TargetGroup::of(&volume).unwrap();
-        prop_assert_eq!(group.as_str().parse::<TargetGroup>(), Ok(group.clone()));
-        prop_assert!(group.as_str().len() <= 100);
-    }
-
-    #[test]
-    fn a_wwid_is_a_two_and_sixteen_hex_digits(id in "[!-~]{8,25}") {
-        let wwid = id.parse::<ScsiId>().unwrap().wwid();
-        prop_assert_eq!(wwid.len(), 17);
-        prop_assert!(wwid.starts_with('2'));
-        prop_assert!(wwid[1..].bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
-    }
 }
