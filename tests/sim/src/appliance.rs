@@ -3,6 +3,8 @@
 mod admin;
 mod builder;
 mod export;
+mod misfortune;
+mod requests;
 mod service;
 
 use std::collections::BTreeMap;

@@ -4,7 +4,6 @@
 //! same password. Bodies and answers are JSON, in the API's envelope.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,7 +12,7 @@ use serde_json::json;
 use crate::appliance::Service;
 use crate::error::Error;
 use crate::model::{NewLun, TargetChange};
-use crate::rest::{Answer, BLOCK_SIZE, Fault, Firmware, Message, Refusal, Strict, is_route};
+use crate::rest::{Answer, BLOCK_SIZE, Fault, Firmware, Message, Refusal, Strict, Trigger};
 
 /// What the paths of all these routes begin with.
 pub(crate) const PREFIX: &str = "/sim/";
@@ -83,23 +82,7 @@ struct FaultBody {
     method: String,
     route: String,
     times: usize,
-    fault: FaultKind,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum FaultKind {
-    Answer {
-        status: u16,
-        class: String,
-        errno: Option<i64>,
-        message: String,
-    },
-    Delay {
-        seconds: f64,
-    },
-    NoReply,
-    NoData,
+    fault: Fault,
 }
 
 /// Answers one control request with a status and a body.
@@ -172,7 +155,7 @@ fn carry_out(service: &Service, message: &Message, path: &str, local: SocketAddr
         }
         ("POST", "fault") => fault(service, read(body)?),
         ("DELETE", "fault") => {
-            service.faults().clear();
+            service.clear_faults();
             Ok(Answer::gone())
         }
         (method, _) => Err(unknown(method)),
@@ -248,30 +231,7 @@ fn fault(service: &Service, body: FaultBody) -> Outcome {
         times,
         fault,
     } = body;
-    if !is_route(&method, &route) {
-        return Err(Error::UnknownRoute { method, route }.into());
-    }
-    let fault = match fault {
-        FaultKind::Answer {
-            status,
-            class,
-            errno,
-            message,
-        } => Fault::Answer {
-            status,
-            class,
-            errno,
-            message,
-        },
-        FaultKind::Delay { seconds } => Fault::Delay(
-            Duration::try_from_secs_f64(seconds)
-                .map_err(|error| Strict::field(error.to_string()))?,
-        ),
-        FaultKind::NoReply => Fault::NoReply,
-        FaultKind::NoData => Fault::NoData,
-    };
-    service.faults().add(&method, &route, times, fault);
-    Ok(Answer::gone())
+    done(service.add_fault(&method, &route, Trigger::Times(times), fault))
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Strict> {

@@ -73,6 +73,8 @@ pub enum Error {
     InvalidPassword { length: usize },
     #[error("there is no route {method} {route}: give it as the log of requests does")]
     UnknownRoute { method: String, route: String },
+    #[error("a {method} reads no list that could be wrong: set this fault for a GET")]
+    UnfitFault { method: String },
     #[error("nothing is served at {address}")]
     UnknownPortal { address: IpAddr },
     #[error("cannot {action} {address}")]

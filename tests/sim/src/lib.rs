@@ -17,7 +17,7 @@ pub use appliance::{Appliance, Builder, Export};
 pub use error::{Error, Result};
 pub use iscsi::{CommandCount, CommandKey, ScsiCommand};
 pub use model::Session;
-pub use rest::{Fault, Firmware, Request, Violation};
+pub use rest::{Connections, Fault, Firmware, Moment, Request, Trigger, Violation};
 pub use size::parse_size;
 
 #[cfg(doctest)]

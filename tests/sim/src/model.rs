@@ -34,7 +34,7 @@ pub(crate) struct Model {
     changed: Condvar,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct State {
     pools: BTreeMap<String, Pool>,
     /// By name over all pools: the appliance has one name space for targets.
@@ -47,7 +47,7 @@ struct State {
     seed: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Pool {
     id: String,
     size: u64,
@@ -86,6 +86,15 @@ impl Model {
         Self {
             dir: dir.to_owned(),
             state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// The appliance as it is now, to be read later. Properties of a volume that is still there are those of later.
+    pub(crate) fn frozen(&self) -> Self {
+        Self {
+            dir: self.dir.clone(),
+            state: Mutex::new(self.lock().clone()),
             changed: Condvar::new(),
         }
     }

@@ -1,13 +1,11 @@
-//! What the appliance's administrator, and misfortune, can do.
+//! What the appliance's administrator can do.
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use super::Appliance;
 use super::builder::new_volume;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{NewLun, NewTarget, TargetChange, VipAllowed};
-use crate::rest::Fault;
 
 /// The administrator: none of this shows in the log of requests.
 impl Appliance {
@@ -179,80 +177,9 @@ impl Appliance {
     pub fn detach(&self, pool: &str, target: &str, volume: &str) -> Result<()> {
         self.service.model().detach(pool, target, volume)
     }
-}
 
-/// Misfortune.
-impl Appliance {
-    /// Cuts the sessions at one address and refuses new ones there.
-    ///
-    /// # Errors
-    ///
-    /// No VIP has this address.
-    pub fn close_portal(&self, address: IpAddr) -> Result<()> {
-        self.service.data().set_open(address, false)
-    }
-
-    /// Takes connections at one address again.
-    ///
-    /// # Errors
-    ///
-    /// No VIP has this address.
-    pub fn open_portal(&self, address: IpAddr) -> Result<()> {
-        self.service.data().set_open(address, true)
-    }
-
-    /// Makes one address dumb: its sessions stay and new connections are accepted, but nothing is answered there until
-    /// [`open_portal`](Self::open_portal).
-    ///
-    /// # Errors
-    ///
-    /// No VIP has this address, or it is closed.
-    pub fn silence_portal(&self, address: IpAddr) -> Result<()> {
-        self.service.data().silence(address)
-    }
-
-    /// Closes all sessions of a target, which may come back at once; how many there were.
-    pub fn close_sessions(&self, target: &str) -> usize {
-        self.service.data().close_sessions(target)
-    }
-
-    /// Lets the next `times` requests of a route go wrong. Several faults of one route come true in
-    /// the order in which they were added; delays add up.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UnknownRoute`]: the fault could never come true.
-    pub fn fault(&self, method: &str, route: &str, times: usize, fault: Fault) -> Result<()> {
-        if !crate::rest::is_route(method, route) {
-            return Err(Error::UnknownRoute {
-                method: method.to_owned(),
-                route: route.to_owned(),
-            });
-        }
-        self.service.faults().add(method, route, times, fault);
-        Ok(())
-    }
-
-    /// Forgets the faults that have not come true.
-    pub fn clear_faults(&self) {
-        self.service.faults().clear();
-    }
-
-    /// Closes the REST API at one of its addresses: connections are cut, and new ones refused.
-    ///
-    /// # Errors
-    ///
-    /// It is none of [`rest_addrs`](Self::rest_addrs).
-    pub fn close_rest(&self, address: SocketAddr) -> Result<()> {
-        self.service.set_rest_open(address, false)
-    }
-
-    /// Opens the REST API at one of its addresses again.
-    ///
-    /// # Errors
-    ///
-    /// It is none of [`rest_addrs`](Self::rest_addrs).
-    pub fn open_rest(&self, address: SocketAddr) -> Result<()> {
-        self.service.set_rest_open(address, true)
+    /// Another password of the REST API's user: the old one has expired. The routes below `/sim` keep theirs.
+    pub fn set_password(&self, password: &str) {
+        self.service.set_password(password);
     }
 }

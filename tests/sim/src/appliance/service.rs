@@ -1,21 +1,20 @@
-//! The running appliance behind the handle: answers requests, and ends.
+//! The running appliance behind the handle: what it consists of, how it starts and ends.
 
 use std::fs::File;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use data_encoding::BASE64;
 use tempfile::TempDir;
 
-use crate::control;
 use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::rest::{
-    Answer, Call, Effects, Faults, Firmware, Found, Identity, Log, Message, Refusal, Reply,
-    Request, Server, Strict, Violation, dispatch, find, log, parameters, serve,
+    Connections, Fault, Faults, Firmware, Identity, Log, Server, Trigger, hold, is_route, serve,
 };
 
 /// What a service is made of.
@@ -36,14 +35,21 @@ pub(crate) struct Service {
     model: Arc<Model>,
     log: Arc<Log>,
     faults: Faults,
-    authorization: String,
+    user: String,
+    /// What a request has to bring; changes with the password.
+    authorization: Mutex<String>,
+    /// What a request below `/sim` has to bring.
+    control: String,
     firmware: Firmware,
     identity: Identity,
     data: Data,
     servers: Mutex<Vec<Server>>,
     addresses: OnceLock<Vec<SocketAddr>>,
     stopping: Mutex<bool>,
-    stopped: Condvar,
+    /// Told when the appliance ends, and when the faults are cleared.
+    released: Condvar,
+    /// Requests that a fault holds up now.
+    held: AtomicUsize,
     temporary: Mutex<Option<TempDir>>,
 }
 
@@ -64,33 +70,33 @@ impl Service {
         }
         let identity = Identity::new(&names)?;
         let model = Arc::new(parts.model);
-        let credentials = format!("{}:{}", parts.user, parts.password);
+        let control = authorization(&parts.user, &parts.password);
         let service = Arc::new(Self {
             data: Data::start(Arc::clone(&model), data, &log)?,
             model,
             log,
             faults: Faults::default(),
-            authorization: format!("Basic {}", BASE64.encode(credentials.as_bytes())),
+            user: parts.user,
+            authorization: Mutex::new(control.clone()),
+            control,
             firmware: parts.firmware,
             identity,
             servers: Mutex::new(Vec::new()),
             addresses: OnceLock::new(),
             stopping: Mutex::new(false),
-            stopped: Condvar::new(),
+            released: Condvar::new(),
+            held: AtomicUsize::new(0),
             temporary: Mutex::new(parts.temporary),
         });
         let mut addresses = Vec::new();
+        let numbers = Arc::new(AtomicU64::new(0));
         for listener in rest {
             let own = Arc::clone(&service);
             let server = Server::start(
                 listener,
-                Arc::new(move |stream| {
-                    serve(
-                        stream,
-                        &own.identity.config,
-                        &|message, local| own.answer(message, local),
-                        &|status, why, local| own.malformed(status, why, local),
-                    );
+                &numbers,
+                Arc::new(move |stream, arrival| {
+                    serve(stream, &own.identity.config, arrival, &*own);
                 }),
             );
             let started = server.map(|server| {
@@ -109,7 +115,7 @@ impl Service {
     /// Ends everything; waits until no thread is left.
     pub(super) fn stop(&self) {
         *self.stopping.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.stopped.notify_all();
+        self.released.notify_all();
         let servers = std::mem::take(&mut *self.servers());
         for server in servers {
             drop(server.stop()); // Closing a socket that is closed already is no loss.
@@ -149,215 +155,141 @@ impl Service {
 
     /// Closes the REST API at one address, or opens it again.
     pub(crate) fn set_rest_open(&self, address: SocketAddr, open: bool) -> Result<()> {
+        let action = if open { "listen at" } else { "close" };
+        self.at(address, |server| {
+            if open { server.open() } else { server.close() }.map_err(|source| Error::Socket {
+                action,
+                address,
+                source,
+            })
+        })
+    }
+
+    /// Answers nothing at one address any more, until [`set_rest_open`](Self::set_rest_open).
+    pub(crate) fn silence_rest(&self, address: SocketAddr) -> Result<()> {
+        self.at(address, |server| {
+            server.silence().map_err(|source| Error::Socket {
+                action: "listen at",
+                address,
+                source,
+            })
+        })
+    }
+
+    /// What came to one address.
+    pub(crate) fn connections(&self, address: SocketAddr) -> Result<Connections> {
+        self.at(address, |server| Ok(server.connections()))
+    }
+
+    fn at<T>(&self, address: SocketAddr, work: impl FnOnce(&mut Server) -> Result<T>) -> Result<T> {
         let mut servers = self.servers();
         let server = servers
             .iter_mut()
             .find(|server| server.address() == address);
-        let server = server.ok_or(Error::UnknownPortal {
+        work(server.ok_or(Error::UnknownPortal {
             address: address.ip(),
-        })?;
-        let action = if open { "listen at" } else { "close" };
-        if open { server.open() } else { server.close() }.map_err(|source| Error::Socket {
-            action,
-            address,
-            source,
-        })
+        })?)
+    }
+
+    /// Another password for all requests but those below `/sim`.
+    pub(crate) fn set_password(&self, password: &str) {
+        *self.authorization() = authorization(&self.user, password);
+    }
+
+    /// Adds a fault of a route, if it could ever come true.
+    pub(crate) fn add_fault(
+        &self,
+        method: &str,
+        route: &str,
+        trigger: Trigger,
+        fault: Fault,
+    ) -> Result<()> {
+        if !is_route(method, route) {
+            return Err(Error::UnknownRoute {
+                method: method.to_owned(),
+                route: route.to_owned(),
+            });
+        }
+        if method != "GET" && fault.needs_get() {
+            return Err(Error::UnfitFault {
+                method: method.to_owned(),
+            });
+        }
+        self.faults.add(method, route, trigger, fault, &self.model);
+        Ok(())
+    }
+
+    /// Forgets the faults and lets go of the requests that they hold up.
+    pub(crate) fn clear_faults(&self) {
+        let _stopping = self.stopping.lock().unwrap_or_else(PoisonError::into_inner);
+        self.faults.clear();
+        self.released.notify_all();
+    }
+
+    /// How many requests a fault holds up now.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    fn authorization(&self) -> MutexGuard<'_, String> {
+        self.authorization
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn servers(&self) -> MutexGuard<'_, Vec<Server>> {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn malformed(&self, status: u16, why: &'static str, local: SocketAddr) -> Reply {
-        let strict = Strict::new(status, "sim.InvalidRequest", why);
-        self.violation("?", "?", &strict);
-        let url = format!("https://{local}");
-        let (status, body) = Refusal::Strict(strict).body(self.firmware, &url);
-        Reply::Answer(status, body)
+    pub(super) fn firmware(&self) -> Firmware {
+        self.firmware
     }
 
-    fn violation(&self, method: &str, path: &str, strict: &Strict) {
-        let (method, path) = (method.to_owned(), path.to_owned());
-        self.log.violation(Violation {
-            method,
-            path,
-            message: strict.message.clone(),
-        });
-    }
-
-    fn answer(&self, message: &Message, local: SocketAddr) -> Reply {
-        let (path, query) = message
-            .target
-            .split_once('?')
-            .unwrap_or((&message.target, ""));
-        let control = path.starts_with(control::PREFIX);
-        let (status, body, route, silent) =
-            if message.authorization.as_deref() != Some(&self.authorization) {
-                (401, "401 unauthorized".to_owned(), None, false)
-            } else if control {
-                let (status, body) = control::answer(self, message, path, local);
-                (status, body, None, false)
-            } else {
-                self.api(message, path, query, local)
-            };
-        if !control {
-            self.log.request(Request {
-                local,
-                method: message.method.clone(),
-                path: message.target.clone(),
-                route,
-                body: log::body(&message.body),
-                status,
-            });
-        }
-        if silent {
-            Reply::Silence
+    /// Is this what a request has to bring, below `/sim` or elsewhere?
+    pub(super) fn admits(&self, authorization: Option<&str>, control: bool) -> bool {
+        if control {
+            authorization == Some(&self.control)
         } else {
-            Reply::Answer(status, body)
+            authorization == Some(&self.authorization())
         }
     }
 
-    /// Status, body, route, and whether the answer is lost.
-    fn api(
-        &self,
-        message: &Message,
-        path: &str,
-        query: &str,
-        local: SocketAddr,
-    ) -> (u16, String, Option<&'static str>, bool) {
-        let host = message.host.clone().unwrap_or_else(|| local.to_string());
-        let url = format!("https://{host}{}", message.target);
-        let found = find(&message.method, path);
-        let route = found.as_ref().ok().map(|found| found.route.path);
-        let effects = route.map(|route| self.faults.take(&message.method, route));
-        let effects = effects.unwrap_or_default();
-        let outcome = match found {
-            Err(strict) => Err(strict.into()),
-            Ok(found) => self.carry_out(&found, message, query, &effects),
-        };
-        if let Err(Refusal::Strict(strict)) = &outcome {
-            self.violation(&message.method, &message.target, strict);
-        }
-        let ended = self.pause(effects.delay);
-        let (status, body) = match (effects.refusal, outcome) {
-            (Some(refusal), _) => refusal.body(self.firmware, &url),
-            (None, Ok(answer)) => (answer.status, answer.body()),
-            (None, Err(refusal)) => refusal.body(self.firmware, &url),
-        };
-        (status, body, route, effects.no_reply || ended)
-    }
-
-    fn carry_out(
-        &self,
-        found: &Found,
-        message: &Message,
-        query: &str,
-        effects: &Effects,
-    ) -> std::result::Result<Answer, Refusal> {
-        if effects.refusal.is_some() || effects.no_data {
-            return Ok(Answer::ok(serde_json::Value::Null));
-        }
-        if self.firmware == Firmware::Old && found.route.v4_only() {
-            return Err(Refusal::Unknown);
-        }
-        let call = Call {
-            model: &self.model,
-            firmware: self.firmware,
-            v3: found.v3,
-            values: found.values.clone(),
-            query: parameters(query)?,
-            body: &message.body,
-        };
-        dispatch(found.route, &call)
-    }
-
-    /// Waits; true at once if the appliance ends.
-    fn pause(&self, time: Duration) -> bool {
+    /// Waits for so long, or until the faults are no longer those of `clearings`; true if the appliance ends.
+    pub(super) fn pause(&self, time: Duration, clearings: u64) -> bool {
+        let _held = (!time.is_zero()).then(|| Held::new(&self.held));
         let stopping = self.stopping.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self
-            .stopped
-            .wait_timeout_while(stopping, time, |stopping| !*stopping);
+            .released
+            .wait_timeout_while(stopping, time, |stopping| {
+                !*stopping && self.faults.clearings() == clearings
+            });
         *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Waits until the faults are no longer those of `clearings`; false if the client has gone before.
+    pub(super) fn hang_while(&self, clearings: u64, stream: &TcpStream) -> bool {
+        let _held = Held::new(&self.held);
+        hold(stream, &|| self.faults.clearings() == clearings)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
+fn authorization(user: &str, password: &str) -> String {
+    let credentials = format!("{user}:{password}");
+    format!("Basic {}", BASE64.encode(credentials.as_bytes()))
+}
 
-    use serde_json::{Value, json};
+/// Counts a request while it is held up.
+struct Held<'a>(&'a AtomicUsize);
 
-    use crate::Appliance;
-    use crate::model::SessionInfo;
-
-    use super::*;
-
-    const TARGET: &str = "iqn.2025-04.test:a";
-
-    fn ask(service: &Service, method: &str, path: &str) -> (u16, Value) {
-        let message = Message {
-            method: method.to_owned(),
-            target: format!("/api/v4/pools{path}"),
-            authorization: Some(service.authorization.clone()),
-            host: None,
-            body: Vec::new(),
-            keep_alive: true,
-        };
-        match service.answer(&message, service.rest_addrs()[0]) {
-            Reply::Answer(status, body) if body.is_empty() => (status, Value::Null),
-            Reply::Answer(status, body) => (status, serde_json::from_str(&body).expect("JSON")),
-            Reply::Silence => panic!("no fault was set"),
-        }
+impl<'a> Held<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
     }
+}
 
-    #[test]
-    fn sessions_are_listed_by_target_and_by_pool_and_keep_the_target() {
-        let appliance = Appliance::builder()
-            .pool("Pool-0")
-            .pool("Pool-1")
-            .start()
-            .unwrap();
-        appliance.create_target("Pool-0", TARGET).unwrap();
-        appliance
-            .create_target("Pool-1", "iqn.2025-04.test:b")
-            .unwrap();
-        let service = &appliance.service;
-        let open = |target: &str, ip: u8| {
-            service.model.session_opened(SessionInfo {
-                target: target.to_owned(),
-                initiator: "iqn.1993-08.org.debian:01:aa11bb22cc33".to_owned(),
-                initiator_ip: Ipv4Addr::new(10, 1, 0, ip).into(),
-                portal_ip: Ipv4Addr::LOCALHOST.into(),
-            })
-        };
-        let sids = [open(&TARGET.to_uppercase(), 51), open(TARGET, 52)];
-        open("iqn.2025-04.test:b", 51);
-        let shown = |sid: &str, ip: &str| {
-            json!({
-                "target_name": TARGET, "initiator_name": "iqn.1993-08.org.debian:01:aa11bb22cc33",
-                "ip": ip, "sid": sid, "cid": "0",
-            })
-        };
-        let expected = json!([shown(&sids[0], "10.1.0.51"), shown(&sids[1], "10.1.0.52")]);
-        let targets = "/Pool-0/san/iscsi/targets";
-        for path in [
-            format!("{targets}/sessions"),
-            format!("{targets}/{TARGET}/sessions"),
-        ] {
-            let (status, body) = ask(service, "GET", &path);
-            assert_eq!((status, &body["data"]), (200, &expected), "{path}");
-        }
-        let (status, body) = ask(service, "DELETE", &format!("{targets}/{TARGET}"));
-        let class = "opene.tools.scstadmin.ScstAdminError";
-        assert_eq!((status, &body["error"]["class"]), (500, &json!(class)));
-        for sid in &sids {
-            service.model.session_closed(sid);
-        }
-        let (_, body) = ask(service, "GET", &format!("{targets}/{TARGET}/sessions"));
-        assert_eq!(body["data"], json!([]));
-        assert_eq!(
-            ask(service, "DELETE", &format!("{targets}/{TARGET}")),
-            (204, Value::Null)
-        );
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }

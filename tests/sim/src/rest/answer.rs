@@ -170,6 +170,7 @@ fn appliance(error: &Error, firmware: Firmware) -> (u16, &'static str, Option<i6
         | Error::InvalidUserName { .. }
         | Error::InvalidPassword { .. }
         | Error::UnknownRoute { .. }
+        | Error::UnfitFault { .. }
         | Error::UnknownPortal { .. } => (400, INVALID, None),
         Error::Io { .. } | Error::Socket { .. } => (500, "exceptions.OSError", Some(5)),
     };

@@ -136,13 +136,8 @@ fn fill(stream: &mut impl Read, buffer: &mut Vec<u8>) -> Result<(), Broken> {
     }
 }
 
-/// Writes an answer in one piece.
-pub(crate) fn write_answer(
-    stream: &mut impl Write,
-    status: u16,
-    body: &str,
-    keep_alive: bool,
-) -> io::Result<()> {
+/// An answer as it goes over the wire.
+pub(crate) fn answer_text(status: u16, body: &str, keep_alive: bool) -> String {
     let connection = if keep_alive { "keep-alive" } else { "close" };
     let mut text = format!(
         "HTTP/1.1 {status} {}\r\nConnection: {connection}\r\n",
@@ -154,10 +149,10 @@ pub(crate) fn write_answer(
     if status == 204 {
         text.push_str("\r\n");
     } else {
-        let kind = if body.starts_with('{') {
-            "application/json"
-        } else {
-            "text/plain"
+        let kind = match body.bytes().next() {
+            Some(b'{') => "application/json",
+            Some(b'<') => "text/html",
+            _ => "text/plain",
         };
         text.push_str(&format!(
             "Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
@@ -165,8 +160,7 @@ pub(crate) fn write_answer(
         ));
         text.push_str(body);
     }
-    stream.write_all(text.as_bytes())?;
-    stream.flush()
+    text
 }
 
 fn reason(status: u16) -> &'static str {
@@ -183,6 +177,7 @@ fn reason(status: u16) -> &'static str {
         413 => "Content Too Large",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
+        502 => "Bad Gateway",
         503 => "Service Unavailable",
         _ => "Answer",
     }

@@ -10,12 +10,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use super::faults::Fault;
+
 /// The latest requests and violations that are kept in memory; the file has all.
 const KEPT: usize = 64 * 1024;
 /// The longest body that is kept whole, in bytes.
 const BODY_KEPT: usize = 16 * 1024;
 
-/// A request that was answered.
+/// A request, logged when its work is done or refused: an answer that a fault holds up is not waited for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Request {
@@ -31,6 +33,13 @@ pub struct Request {
     pub body: String,
     /// What it was answered with (also when the answer was lost by a fault).
     pub status: u16,
+    /// The appliance did what it was asked, whatever it answered: neither did it refuse, nor did a fault keep it.
+    pub carried_out: bool,
+    /// The faults that struck it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
+    /// The number of the connection that it came by, from 0 over all addresses.
+    pub connection: u64,
 }
 
 /// A request that no client of a real appliance should send.

@@ -4,10 +4,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use serde::Serialize;
+
+use super::gate::Gate;
 
 /// More connections than this at one address are closed as soon as they are made.
 const CONNECTIONS_MAX: usize = 64;
@@ -16,7 +20,27 @@ const BACKLOG: i32 = 128;
 /// Pause after a failed accept (out of descriptors, say), so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-type Handler = dyn Fn(TcpStream) + Send + Sync;
+type Handler = dyn Fn(TcpStream, Arrival) + Send + Sync;
+
+/// Where a connection has come to.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    /// The number of the connection.
+    pub(crate) connection: u64,
+    pub(crate) gate: Arc<Gate>,
+}
+
+/// What came to one address of the REST API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Connections {
+    /// TCP connections made so far.
+    pub accepted: u64,
+    /// Those of them in which a TLS handshake came to its end.
+    pub handshakes: u64,
+    /// Those that are open now.
+    pub open: usize,
+}
 
 /// A listening socket and the threads that serve it.
 pub(crate) struct Server {
@@ -27,15 +51,16 @@ pub(crate) struct Server {
     acceptor: Option<JoinHandle<()>>,
 }
 
-#[derive(Default)]
 struct Shared {
     stopping: AtomicBool,
+    gate: Arc<Gate>,
+    /// The number of the next connection at any address.
+    next: Arc<AtomicU64>,
     open: Mutex<Open>,
 }
 
 #[derive(Default)]
 struct Open {
-    next: u64,
     streams: HashMap<u64, TcpStream>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -49,15 +74,23 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Hands each connection to `handler` on a thread of its own.
-    pub(crate) fn start(listener: TcpListener, handler: Arc<Handler>) -> io::Result<Self> {
-        let address = listener.local_addr()?;
-        let (socket, shared) = (Arc::new(listener), Arc::new(Shared::default()));
+    /// Hands each connection to `handler` on a thread of its own. `numbers` counts the connections of all servers.
+    pub(crate) fn start(
+        listener: TcpListener,
+        numbers: &Arc<AtomicU64>,
+        handler: Arc<Handler>,
+    ) -> io::Result<Self> {
+        let shared = Shared {
+            stopping: AtomicBool::new(false),
+            gate: Arc::new(Gate::default()),
+            next: Arc::clone(numbers),
+            open: Mutex::new(Open::default()),
+        };
         let mut server = Self {
-            address,
-            socket,
+            address: listener.local_addr()?,
+            socket: Arc::new(listener),
             handler,
-            shared,
+            shared: Arc::new(shared),
             acceptor: None,
         };
         server.accept()?;
@@ -68,8 +101,33 @@ impl Server {
         self.address
     }
 
-    pub(crate) fn is_open(&self) -> bool {
-        self.acceptor.is_some()
+    pub(crate) fn connections(&self) -> Connections {
+        let (accepted, handshakes) = self.shared.gate.counts();
+        let open = self.shared.open().streams.len();
+        Connections {
+            accepted,
+            handshakes,
+            open,
+        }
+    }
+
+    /// Answers nothing from now on, whatever comes: connections stay, and new ones are made and ignored.
+    pub(crate) fn silence(&mut self) -> io::Result<()> {
+        self.shared.gate.set_silent(true);
+        self.listen()
+    }
+
+    /// Cuts the connections with lower numbers.
+    pub(crate) fn cut_before(&self, number: u64) {
+        for (_, stream) in self
+            .shared
+            .open()
+            .streams
+            .iter()
+            .filter(|(id, _)| **id < number)
+        {
+            drop(stream.shutdown(Shutdown::Both)); // Fails only if the peer was faster.
+        }
     }
 
     /// Refuses connections from now on and cuts those that are there. Does not wait for what they
@@ -82,15 +140,20 @@ impl Server {
         // Wakes accept(), and leaves a socket that is bound and does not listen.
         rustix::net::shutdown(&*self.socket, rustix::net::Shutdown::Both)?;
         drop(acceptor.join());
-        for stream in self.shared.open().streams.values() {
-            drop(stream.shutdown(Shutdown::Both)); // Fails only if the peer was faster.
-        }
+        self.cut_before(u64::MAX);
+        self.shared.gate.set_silent(false);
         Ok(())
     }
 
-    /// Takes connections again.
+    /// Takes and answers connections again.
     pub(crate) fn open(&mut self) -> io::Result<()> {
-        if self.is_open() {
+        self.listen()?;
+        self.shared.gate.set_silent(false);
+        Ok(())
+    }
+
+    fn listen(&mut self) -> io::Result<()> {
+        if self.acceptor.is_some() {
             return Ok(());
         }
         rustix::net::listen(&*self.socket, BACKLOG)?;
@@ -137,14 +200,18 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>, handler: &Arc<Handler>) 
 
 /// Starts a connection's thread; a connection for which there is no room or no thread is closed.
 fn spawn(stream: TcpStream, shared: &Arc<Shared>, handler: &Arc<Handler>) {
+    shared.gate.count_connection();
+    let id = shared.next.fetch_add(1, Ordering::SeqCst);
     let Ok(copy) = stream.try_clone() else { return };
     let mut open = shared.open();
     open.threads.retain(|thread| !thread.is_finished());
     if open.streams.len() >= CONNECTIONS_MAX {
         return;
     }
-    let id = open.next;
-    open.next += 1;
+    let arrival = Arrival {
+        connection: id,
+        gate: Arc::clone(&shared.gate),
+    };
     let gone = Gone {
         id,
         shared: Arc::clone(shared),
@@ -154,7 +221,7 @@ fn spawn(stream: TcpStream, shared: &Arc<Shared>, handler: &Arc<Handler>) {
         .name(format!("rest connection {id}"))
         .spawn(move || {
             let _gone = gone; // Also when the handler panics.
-            handler(stream);
+            handler(stream, arrival);
         });
     if let Ok(thread) = thread {
         open.streams.insert(id, copy);
@@ -162,7 +229,7 @@ fn spawn(stream: TcpStream, shared: &Arc<Shared>, handler: &Arc<Handler>) {
     }
 }
 
-/// Takes the connection off the list when its thread ends.
+/// Takes the connection off the list, and so closes its last descriptor, when its thread ends.
 struct Gone {
     id: u64,
     shared: Arc<Shared>,

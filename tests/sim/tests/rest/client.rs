@@ -154,6 +154,28 @@ impl Connection {
         Ok(Response { status, head, text })
     }
 
+    /// How long further reads wait at most.
+    pub(crate) fn set_patience(&self, time: Duration) {
+        let set = self.stream.sock.set_read_timeout(Some(time));
+        set.expect("a time that is not 0");
+    }
+
+    /// Does nothing come for a while, not even what a TLS handshake needs? What was asked stays asked.
+    pub(crate) fn is_ignored(&mut self) -> bool {
+        self.set_patience(Duration::from_millis(100));
+        let outcome = self.stream.read(&mut [0]);
+        self.set_patience(Duration::from_secs(60));
+        outcome.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// What comes until the connection ends, and how it ends.
+    pub(crate) fn rest(&mut self) -> (String, io::ErrorKind) {
+        let mut bytes = Vec::new();
+        let end = self.stream.read_to_end(&mut bytes).map_err(|e| e.kind());
+        let text = String::from_utf8(bytes).expect("UTF-8");
+        (text, end.err().unwrap_or(io::ErrorKind::UnexpectedEof))
+    }
+
     /// Has the appliance closed the connection without a word?
     pub(crate) fn is_cut(&mut self) -> bool {
         match self.stream.read(&mut [0]) {

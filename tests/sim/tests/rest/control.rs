@@ -67,7 +67,7 @@ fn the_logs_are_read_and_cleared_from_outside() {
     let requests = sim(&client, "GET", "requests", &Value::Null).data(200);
     let expected = json!({
         "local": appliance.rest_addr(), "method": "GET", "path": "/api/v4/pools/Pool-0",
-        "route": "/pools/{pool}", "body": "", "status": 200,
+        "route": "/pools/{pool}", "body": "", "status": 200, "carried_out": true, "connection": 0,
     });
     assert_eq!(
         (&requests[0], requests.as_array().map(Vec::len)),

@@ -1,5 +1,6 @@
 //! The REST side, asked by a plain client that shares no code with the product's.
 
+mod addresses;
 mod client;
 mod control;
 mod faults;
@@ -31,4 +32,11 @@ fn pair() -> (Appliance, Client) {
     let appliance = appliance();
     let client = Client::new(&appliance);
     (appliance, client)
+}
+
+/// Waits until something is so that another thread brings about.
+fn wait_until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        std::thread::yield_now();
+    }
 }
