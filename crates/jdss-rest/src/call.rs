@@ -58,6 +58,12 @@ impl Call {
         self
     }
 
+    /// A body written by the caller because it holds a secret, which JSON values would copy.
+    pub(crate) fn secret_body(mut self, body: String) -> Self {
+        self.request.body = Some(body);
+        self
+    }
+
     pub(crate) fn patience(mut self, patience: Patience) -> Self {
         self.patience = patience;
         self

@@ -15,6 +15,7 @@ use crate::error::{ApiError, Attempts, Error, ProtocolReason};
 use crate::https::{Credentials, Https, Tls};
 use crate::pool::Pool;
 use crate::transport::{Limits, Reply, Transport, TransportError};
+use crate::vips::{VIP_MEMORY, VipMemory};
 
 /// Tries of a call that may be repeated, when the appliance fails in a way that passes.
 const TRIES: u32 = 5;
@@ -56,6 +57,7 @@ struct Inner {
     connect: Duration,
     outage: Duration,
     pause: Duration,
+    vips: VipMemory,
 }
 
 /// Makes a [`Client`].
@@ -173,6 +175,7 @@ impl Builder {
                 connect: self.connect,
                 outage: self.outage,
                 pause: self.pause,
+                vips: VipMemory::new(VIP_MEMORY),
             }),
         })
     }
@@ -200,6 +203,11 @@ impl Client {
     #[must_use]
     pub fn pool(&self, name: &str) -> Pool {
         Pool::new(self, name)
+    }
+
+    /// The VIPs that were read lately; shared by all clones.
+    pub(crate) fn vip_memory(&self) -> &VipMemory {
+        &self.inner.vips
     }
 
     /// Asks, and decodes the answer.

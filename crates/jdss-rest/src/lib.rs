@@ -34,10 +34,12 @@
 //! ```
 
 mod call;
+mod chap;
 mod client;
 mod decode;
 mod error;
 mod https;
+mod initiator;
 mod model;
 pub mod names;
 mod path;
@@ -45,10 +47,13 @@ mod pool;
 mod publish;
 mod targets;
 pub mod transport;
+mod vips;
 
+pub use chap::{Chap, RenewChap};
 pub use client::{Builder, Client};
 pub use error::{ApiError, Attempts, Difference, Error, ErrorKind, ProtocolReason};
 pub use https::Tls;
+pub use initiator::{Ignored, LocalInitiator};
 pub use model::{Attachment, Lun, Origin, PoolInfo, Session, Target, Vip, Volume};
 pub use names::{
     ChapPassword, ChapPasswordError, ChapUser, ClusterPrefix, NameError, ScsiId, SnapshotId,

@@ -1,10 +1,14 @@
 //! What to publish, and what came of it.
 
+mod chap;
+mod place;
+mod vips;
 mod work;
 
 use std::net::IpAddr;
 use std::time::Instant;
 
+use crate::chap::Chap;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::names::{ScsiId, TargetFamily, TargetGroup, TargetPrefix, VolumeId};
@@ -28,6 +32,8 @@ pub struct Publish {
     pub luns_per_target: u16,
     /// The addresses to reach it on, best first; those that are VIPs of the pool count.
     pub data_addresses: Vec<IpAddr>,
+    /// Whether initiators have to authenticate.
+    pub chap: Chap,
 }
 
 /// Where a published volume is, and what it looks like to a host.
@@ -46,6 +52,12 @@ pub struct Published {
     pub scsi_id: ScsiId,
     /// The size of the disk, in bytes.
     pub size: u64,
+    /// Whether the target asks initiators for CHAP. With [`Chap::On`] false
+    /// means that the target has been in use without it: see [`Client::publish`].
+    pub chap: bool,
+    /// The target of another prefix or group from which the volume was moved. It is not
+    /// removed, even if it is empty now.
+    pub moved_from: Option<String>,
     /// What this call made.
     pub created: Created,
 }
@@ -58,20 +70,42 @@ pub struct Created {
     pub target: bool,
     /// The volume was attached by this call.
     pub lun: bool,
+    /// The clone that exports a snapshot was made by this call.
+    pub clone: bool,
 }
 
 impl Client {
     /// Makes sure that a volume is attached to a target that can be reached, and says where.
     ///
-    /// Doing it twice is the same as doing it once: a volume that is attached
-    /// stays where it is. Four calls then, five when a VIP has to be added;
-    /// six for a volume on a new target. Blocks until that is done, never
-    /// beyond the deadline.
+    /// Doing it twice is the same as doing it once. Blocks until that is done,
+    /// never beyond the deadline.
     ///
-    /// An attached volume is used as it is, also when its target belongs to
-    /// another prefix or group; such a target is not changed in any way, and
-    /// the volume is not moved. VIPs are only ever added to a target of the
-    /// group: taking one away would break sessions of others.
+    /// *Calls.* Three for a volume that is attached; five for one that is not,
+    /// on a new target as on the first one of its group that has room, and one
+    /// more for each target before that one, since nothing but its own list
+    /// tells how full a target is. One more when the VIPs of the pool have not
+    /// been read for a minute, when the VIPs of the target have to change, and
+    /// for the users of [`Chap::On`].
+    ///
+    /// *Place.* A volume that is attached to a target of its group stays there.
+    /// One that is attached to a target of another prefix or group is used
+    /// there as long as any initiator has a session with that target, and
+    /// moved to the group otherwise. Targets outside of the group are never
+    /// changed, nor removed when they have become empty: whose they are is not
+    /// known.
+    ///
+    /// *VIPs.* Those that are missing on a target of the group are always
+    /// added; others are taken away only while nobody has a session. All who
+    /// publish volumes of one group should use the same data addresses.
+    ///
+    /// *CHAP.* It is changed on targets of the group only. There the user is
+    /// added at once; the switch is turned, and other users are removed, only
+    /// while nobody has a session: who is logged in needs them as they are to
+    /// come back after a network failure. While there are sessions, an
+    /// unattached volume goes to another target; an attached one is reported
+    /// without CHAP where [`Chap::On`] is asked for ([`Published::chap`]), and
+    /// refused where [`Chap::Off`] is. A new target is made with the switch on,
+    /// and gets the user before the volume.
     ///
     /// After an error nothing is left on the appliance but, possibly, the
     /// attached volume: a target that this call made is removed when it is
@@ -85,6 +119,8 @@ impl Client {
     /// * [`Error::Inactive`]: the target is switched off; switch it on.
     /// * [`Error::TargetElsewhere`]: another pool has the name; use another prefix.
     /// * [`Error::AttachedTwice`]: detach the volume from all targets but one.
+    /// * [`Error::ChapInUse`]: initiators are logged in to a target with CHAP,
+    ///   and none is wanted; log them out.
     /// * [`Error::NoScsiId`]: the appliance does not say which disk it is.
     /// * [`Error::Contended`]: others were always faster; try again.
     /// * [`Error::NotUndone`]: a failure, and a new empty target stays behind.
@@ -94,7 +130,7 @@ impl Client {
     ///
     /// ```no_run
     /// # use std::time::{Duration, Instant};
-    /// use jdss_rest::{Publish, TargetGroup};
+    /// use jdss_rest::{Chap, Publish, TargetGroup};
     /// # let client = jdss_rest::Client::builder(vec![]).build()?;
     /// let request = Publish {
     ///     pool: "Pool-0".to_owned(),
@@ -103,6 +139,7 @@ impl Client {
     ///     group: TargetGroup::of("vm-100-disk-0")?,
     ///     luns_per_target: 8,
     ///     data_addresses: vec!["10.1.0.11".parse()?, "10.2.0.11".parse()?],
+    ///     chap: Chap::Unmanaged,
     /// };
     /// let published = client.publish(&request, Instant::now() + Duration::from_secs(60))?;
     /// println!("{} LUN {}: {}", published.target, published.lun, published.scsi_id.wwid());
@@ -117,7 +154,8 @@ impl Client {
         }
         let family = TargetFamily::new(&request.target_prefix, &request.group)
             .map_err(|reason| Error::Name { reason })?;
-        Work::new(self, request, family, deadline).run()
+        let name = request.volume.physical_name();
+        Work::new(self, request, name, family, deadline).run()
     }
 
     /// Removes a target that has neither LUN nor session; true when it is gone.

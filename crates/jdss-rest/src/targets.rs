@@ -46,6 +46,37 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Where the volume with this physical name is attached in a pool.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Incomplete`] or [`Error::AttachedTwice`]: which target it is
+    /// must not be guessed.
+    pub(crate) fn attached_in(
+        &self,
+        pool: &Pool,
+        volume: &str,
+        deadline: Instant,
+    ) -> Result<Option<Attachment>, Error> {
+        let all = self.attachments(volume, deadline)?;
+        let is_ours = |a: &Attachment| a.pool.as_deref().is_none_or(|name| name == pool.name());
+        let mut ours: Vec<Attachment> = all.into_iter().filter(is_ours).collect();
+        if ours.iter().any(|a| a.pool.is_none() || a.target.is_none()) {
+            let volume = volume.to_owned();
+            return Err(Error::Incomplete { volume });
+        }
+        if ours.len() > 1 {
+            return Err(Error::AttachedTwice {
+                volume: volume.to_owned(),
+                pool: pool.name().to_owned(),
+                targets: ours.into_iter().filter_map(|a| a.target).collect(),
+            });
+        }
+        Ok(ours.pop())
+    }
+}
+
 impl Pool {
     fn target_text(&self, target: &str) -> String {
         format!("target {target} in {}", self.text())
@@ -86,10 +117,21 @@ impl Pool {
         vips: &[String],
         deadline: Instant,
     ) -> Result<(), Error> {
+        self.create_target_with(target, vips, false, deadline)
+    }
+
+    /// The same, where `chap` says whether initiators must authenticate.
+    pub(crate) fn create_target_with(
+        &self,
+        target: &str,
+        vips: &[String],
+        chap: bool,
+        deadline: Instant,
+    ) -> Result<(), Error> {
         let body = json!({
             "name": target,
             "active": true,
-            "incoming_users_active": false,
+            "incoming_users_active": chap,
             "vip_allowed_portals": { "enabled": true, "assigned_vips": vips },
         });
         let subject = self.target_text(target);

@@ -8,6 +8,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use secrecy::zeroize::Zeroize;
+
 /// The methods that the API knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -41,7 +43,10 @@ impl fmt::Display for Method {
 }
 
 /// One request, without the address it goes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// A body can hold a secret: it is not part of the `Debug` text, and is wiped
+/// from memory when the request is dropped.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// The method.
     pub method: Method,
@@ -49,6 +54,21 @@ pub struct Request {
     pub path: String,
     /// The JSON document to send.
     pub body: Option<String>,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.body.zeroize();
+    }
 }
 
 /// How long one exchange may take.

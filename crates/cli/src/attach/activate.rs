@@ -351,6 +351,7 @@ fn publish_request(volume: &Volume) -> jdss_rest::Publish {
         group: volume.group.clone(),
         luns_per_target: volume.luns_per_target,
         data_addresses: volume.data_addresses.clone(),
+        chap: jdss_rest::Chap::Unmanaged,
     }
 }
 

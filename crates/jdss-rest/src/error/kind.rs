@@ -59,7 +59,7 @@ impl Error {
                 ErrorKind::Exists
             }
             Self::HasDependents { .. } | Self::RollbackBlocked { .. } => ErrorKind::Busy,
-            Self::ForeignSessions { .. } => ErrorKind::InUse,
+            Self::ForeignSessions { .. } | Self::ChapInUse { .. } => ErrorKind::InUse,
             Self::Unreachable { .. } => ErrorKind::Unreachable,
             Self::Untrusted { .. } => ErrorKind::Untrusted,
             Self::Deadline { .. } => ErrorKind::Deadline,

@@ -240,6 +240,16 @@ pub enum Error {
         /// The sessions of others.
         sessions: Vec<Session>,
     },
+    /// The switch for CHAP is not turned under sessions: they could not come back, or lose a protection.
+    #[error("CHAP of target {target} is {}, and cannot be switched {} while it is in use by {}; log these initiators out first", on(!*.wanted), on(*.wanted), List(.sessions))]
+    ChapInUse {
+        /// The target.
+        target: String,
+        /// Whether CHAP was to be on.
+        wanted: bool,
+        /// The sessions.
+        sessions: Vec<Session>,
+    },
     /// A list changed while it was read, again and again.
     #[error(
         "cannot {what}: {got} entries were read, but the appliance counts {of}; the list changes while it is read, or the appliance is overloaded; try again"
@@ -295,13 +305,17 @@ pub enum Error {
         reason: Box<Difference>,
     },
     /// A failure, and what this call had created could not be taken back either.
-    #[error("{cause}; besides, the new target {target} could not be removed: {undo}")]
+    #[error("{cause}; besides, {left} could not be removed: {undo}")]
     NotUndone {
         /// The first failure.
         cause: Box<Error>,
-        /// The target left behind.
-        target: String,
+        /// What is left behind: "the new target iqn.a:b".
+        left: String,
         /// Why it could not be removed.
         undo: Box<Error>,
     },
+}
+
+fn on(switch: bool) -> &'static str {
+    if switch { "on" } else { "off" }
 }

@@ -389,6 +389,7 @@ fn ask_everything(client: &Client) {
         group: TargetGroup::of("vm-1-disk-0").expect("a group"),
         luns_per_target: 8,
         data_addresses: vec!["10.0.0.1".parse().expect("an address")],
+        chap: jdss_rest::Chap::Unmanaged,
     };
     for error in [
         pool.info(soon()).err(),

@@ -5,7 +5,7 @@ mod plain;
 mod races;
 
 use jdss_rest::transport::{Reply, TransportError};
-use jdss_rest::{Error, Publish, TargetGroup};
+use jdss_rest::{Chap, Error, Publish, TargetGroup};
 use serde_json::{Value, json};
 
 use crate::script::*;
@@ -120,6 +120,7 @@ pub(super) fn request() -> Publish {
         data_addresses: ["10.1.0.11", "10.9.0.11", "10.2.0.11"]
             .map(|address| address.parse().expect("an address"))
             .to_vec(),
+        chap: Chap::Unmanaged,
     }
 }
 

@@ -114,8 +114,8 @@ fn a_target_that_vanishes_is_made_again() {
         get_target(&name(0), missing("Target")),
         query(json!([attached("Pool-0", &name(1), 0)])),
         get_target(&name(1), ok(target(&name(1), &["vip1", "vip2"]))),
-        volume(),
         vips(),
+        volume(),
     ]);
     assert_eq!(publish(&used).unwrap().target, name(1));
 }
