@@ -57,7 +57,14 @@ impl Transport for State {
             (Method::Get, [name]) if known(&args, name) => ok(one(&json!(name))),
             (Method::Get, [name]) => missing(&format!("Target {name}")),
             (Method::Get, [_, "sessions"]) => {
-                ok(args.get("sessions").cloned().unwrap_or_else(|| json!([])))
+                let sessions = args["sessions"].as_array().cloned().unwrap_or_default();
+                ok(sessions
+                    .iter()
+                    .map(|session| {
+                        json!({ "sid": "1", "target_name": "x", "initiator_name": "iqn.a:b",
+                            "ip": session["ip"] })
+                    })
+                    .collect())
             }
             (Method::Get, [name, "luns"]) => {
                 let taken = args["luns"][*name].as_array().cloned().unwrap_or_default();
@@ -110,6 +117,7 @@ pub(super) fn place(args: &Value) -> Value {
             .and_then(|n| n.try_into().ok())
             .expect("a limit"),
         data_addresses: vec!["10.1.0.11".parse().expect("an address")],
+        chap: jdss_rest::Chap::Unmanaged,
     };
     let Published {
         target,

@@ -36,7 +36,6 @@ fn deviation(
 
 fn deviations() -> Vec<Deviation> {
     let too_long = "x".repeat(254) + ".";
-    let old = "iqn.2025-04.proxmox.joviandss.iscsi:vm-100-0";
     vec![
         deviation("vname", json!([""]), None, "a volume that no id leads to"),
         deviation(
@@ -105,18 +104,6 @@ fn deviations() -> Vec<Deviation> {
             json!([""]),
             None,
             "no id is not yet an id",
-        ),
-        deviation(
-            "acquire_target_lun",
-            json!({ "prefix": "iqn.new:", "group": "vm-100", "vol": "v_vm-100-disk-0",
-                "targets": [], "luns": {}, "lpt": 8, "sessions": [], "lunrec": [{
-                    "pool": "Pool-0",
-                    "iscsi_target": { "name": old, "active": true },
-                    "lun": { "lun": 0, "name": "v_vm-100-disk-0", "scsi_id": "95545635e1780899" },
-                }] }),
-            json!({ "target": old, "lun": 0, "attached": true, "new_target": false,
-                "scsi_id": "95545635e1780899" }),
-            "an attached volume is used where it is",
         ),
     ]
 }

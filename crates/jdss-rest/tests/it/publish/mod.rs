@@ -1,6 +1,5 @@
 //! Publishing on canned answers: which calls, how many, in which order.
 
-mod place;
 mod plain;
 mod races;
 
