@@ -1,6 +1,5 @@
 //! One call: what to ask, and how to name it when it fails.
 
-use std::cell::Cell;
 use std::time::Instant;
 
 use serde::de::DeserializeOwned;
@@ -8,8 +7,7 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::decode::{self, Fault};
-use crate::error::{Error, ProtocolReason};
-use crate::path;
+use crate::error::Error;
 use crate::transport::{Method, Request};
 
 /// How long to wait for an answer to come.
@@ -91,40 +89,5 @@ impl Client {
     ) -> Result<T, Error> {
         let call = Call::new(Method::Get, path, format!("read {subject}"), subject);
         self.call(&call, deadline, decode::object)
-    }
-
-    /// All entries of a list: one call, or one for each page where it comes in pages.
-    pub(crate) fn list<T: DeserializeOwned>(
-        &self,
-        mut call: Call,
-        deadline: Instant,
-    ) -> Result<Vec<T>, Error> {
-        let path = call.request.path.clone();
-        let first = self.call(&call, deadline, decode::page::<T>)?;
-        let mut entries = first.entries;
-        let Some(total) = first.total else {
-            return Ok(entries);
-        };
-        let got = Cell::new(entries.len());
-        let mut number = 1;
-        while (got.get() as u64) < total {
-            call.request.path = path::page(&path, number);
-            let next = self.call(&call, deadline, |data| {
-                let page = decode::page::<T>(data)?;
-                if page.entries.is_empty() {
-                    // Under load lists come back shortened: absent here means nothing.
-                    let reason = ProtocolReason::Partial {
-                        got: got.get(),
-                        of: total,
-                    };
-                    return Err(Fault::Protocol(reason));
-                }
-                Ok(page)
-            })?;
-            entries.extend(next.entries);
-            got.set(entries.len());
-            number += 1;
-        }
-        Ok(entries)
     }
 }

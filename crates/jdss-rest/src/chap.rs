@@ -10,6 +10,7 @@ use crate::call::{Call, done};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::initiator::LocalInitiator;
+use crate::list::Listed;
 use crate::names::{ChapPassword, ChapUser};
 use crate::pool::Pool;
 use crate::transport::Method;
@@ -54,6 +55,12 @@ pub struct RenewChap {
 #[derive(Deserialize)]
 struct User {
     name: String,
+}
+
+impl Listed for User {
+    fn key(&self) -> Option<&str> {
+        Some(&self.name)
+    }
 }
 
 impl Client {

@@ -40,25 +40,33 @@ mod decode;
 mod error;
 mod https;
 mod initiator;
+mod list;
 mod model;
 pub mod names;
 mod path;
 mod pool;
 mod publish;
+mod snapshots;
 mod targets;
 pub mod transport;
 mod vips;
+mod volumes;
 
 pub use chap::{Chap, RenewChap};
 pub use client::{Builder, Client};
 pub use error::{ApiError, Attempts, Difference, Error, ErrorKind, ProtocolReason};
 pub use https::Tls;
 pub use initiator::{Ignored, LocalInitiator};
-pub use model::{Attachment, Lun, Origin, PoolInfo, Session, Target, Vip, Volume};
+pub use list::List;
+pub use model::{
+    Attachment, CloneInfo, LocalTime, Lun, Origin, PoolInfo, Session, Snapshot, SnapshotTime,
+    Target, Vip, Volume,
+};
 pub use names::{
     ChapPassword, ChapPasswordError, ChapUser, ClusterPrefix, NameError, ScsiId, SnapshotId,
     TargetGroup, TargetPrefix, VolumeId,
 };
-pub use pool::{NewVolume, Pool};
+pub use pool::Pool;
 pub use publish::{Created, Publish, Published};
 pub use secrecy::SecretString;
+pub use volumes::NewVolume;

@@ -38,8 +38,9 @@ pub(crate) fn where_name(path: &str, name: &str) -> String {
     format!("{path}?where=name=={}", utf8_percent_encode(name, ENCODED))
 }
 
-/// The path of page `number` of a list.
-pub(crate) fn page(path: &str, number: usize) -> String {
+/// The path of page `number` (from 0) of a list, in pages of `size` where that can be chosen.
+pub(crate) fn page(path: &str, number: u64, size: Option<u32>) -> String {
     let sign = if path.contains('?') { '&' } else { '?' };
-    format!("{path}{sign}page={number}")
+    let size = size.map_or_else(String::new, |size| format!("&per_page={size}"));
+    format!("{path}{sign}page={number}{size}")
 }

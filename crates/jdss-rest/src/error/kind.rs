@@ -68,9 +68,10 @@ impl Error {
             }
             Self::Api(error) => error.kind,
             Self::Protocol { reason, .. } if reason.is_transient() => ErrorKind::Transient,
-            Self::Protocol { .. } | Self::NoScsiId { .. } | Self::Incomplete { .. } => {
-                ErrorKind::Protocol
-            }
+            Self::Protocol { .. }
+            | Self::BadEntry { .. }
+            | Self::NoScsiId { .. }
+            | Self::Incomplete { .. } => ErrorKind::Protocol,
             Self::NoVip { .. } | Self::VipNotAllowed { .. } => ErrorKind::NoVip,
             Self::Inactive { .. } => ErrorKind::Inactive,
             Self::TargetElsewhere { .. } | Self::AttachedTwice { .. } => ErrorKind::Conflict,

@@ -262,6 +262,16 @@ pub enum Error {
         /// Entries that the appliance counts.
         of: u64,
     },
+    /// An entry of a list cannot be read. The others are not in doubt.
+    #[error("cannot {what}: entry {name} is not understood: {detail}")]
+    BadEntry {
+        /// What was to be done.
+        what: String,
+        /// The name of the entry, or what there is of it.
+        name: String,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// A volume would become smaller.
     #[error(
         "volume {volume} has {found} bytes and cannot shrink to {wanted}; ask for {found} bytes or more"

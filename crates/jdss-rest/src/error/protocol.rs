@@ -15,13 +15,6 @@ pub enum ProtocolReason {
         /// What was expected.
         expected: &'static str,
     },
-    /// Fewer entries came than the list is said to have.
-    Partial {
-        /// Entries received.
-        got: usize,
-        /// Entries announced.
-        of: u64,
-    },
     /// A field is absent or of the wrong sort.
     Field {
         /// What the decoder said.
@@ -33,10 +26,7 @@ pub enum ProtocolReason {
 
 impl ProtocolReason {
     pub(super) fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::Empty | Self::NotJson | Self::Shape { .. } | Self::Partial { .. }
-        )
+        matches!(self, Self::Empty | Self::NotJson | Self::Shape { .. })
     }
 }
 
@@ -46,7 +36,6 @@ impl fmt::Display for ProtocolReason {
             Self::Empty => f.write_str("it is empty"),
             Self::NotJson => f.write_str("it is not JSON"),
             Self::Shape { expected } => write!(f, "{expected} was expected"),
-            Self::Partial { got, of } => write!(f, "{got} entries of {of}"),
             Self::Field { detail } => f.write_str(detail),
             Self::Status => f.write_str(
                 "the status is not one that the API uses; is this the REST port of the appliance?",
