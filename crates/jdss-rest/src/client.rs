@@ -3,22 +3,22 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use secrecy::SecretString;
 use serde_json::Value;
 
+use crate::builder::Builder;
 use crate::call::{Call, Patience};
 use crate::decode::{self, Fault};
 use crate::error::{ApiError, Attempts, Error, ProtocolReason};
-use crate::https::{Credentials, Https, Tls};
 use crate::pool::Pool;
 use crate::transport::{Limits, Reply, Transport, TransportError};
 use crate::vips::{VIP_MEMORY, VipMemory};
 
-/// Tries of a call that may be repeated, when the appliance fails in a way that passes.
-const TRIES: u32 = 5;
+/// Tries of a call that may be repeated, when the appliance fails in a way that
+/// passes: nodes that change its configuration at once make it fail for some seconds.
+const TRIES: u32 = 8;
 /// Tries of one address when a connection breaks, which an idle one may do at any time.
 const TRIES_BROKEN: u32 = 2;
 
@@ -52,133 +52,14 @@ pub struct Client {
 struct Inner {
     transport: Box<dyn Transport>,
     addresses: Vec<SocketAddr>,
-    /// Index of the address that answered last.
+    /// Index of the address to ask first: the one that answered last.
     preferred: AtomicUsize,
+    /// Whether any did.
+    answered: AtomicBool,
     connect: Duration,
     outage: Duration,
     pause: Duration,
     vips: VipMemory,
-}
-
-/// Makes a [`Client`].
-pub struct Builder {
-    addresses: Vec<IpAddr>,
-    port: u16,
-    credentials: Option<Credentials>,
-    tls: Tls,
-    connect: Duration,
-    outage: Duration,
-    pause: Duration,
-}
-
-impl std::fmt::Debug for Builder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder")
-            .field("addresses", &self.addresses)
-            .field("port", &self.port)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Builder {
-    /// Sets the TCP port of the REST API, the same on all addresses. Default: 82.
-    #[must_use]
-    pub fn port(mut self, port: u16) -> Self {
-        self.port = port;
-        self
-    }
-
-    /// Sets user and password. Default: none, which an appliance refuses.
-    #[must_use]
-    pub fn credentials(mut self, user: &str, password: SecretString) -> Self {
-        self.credentials = Some(Credentials {
-            user: user.to_owned(),
-            password,
-        });
-        self
-    }
-
-    /// Sets how certificates are checked. Default: [`Tls::WebPki`].
-    #[must_use]
-    pub fn tls(mut self, tls: Tls) -> Self {
-        self.tls = tls;
-        self
-    }
-
-    /// Sets how long a connection may take, TLS included. Default: 2 s.
-    #[must_use]
-    pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.connect = limit;
-        self
-    }
-
-    /// Sets how long to go on trying while no address answers at all. Default: not at all.
-    ///
-    /// A pool that moves to the other head takes its addresses along, which
-    /// lasts one to two minutes. The deadline of a call bounds this as well.
-    #[must_use]
-    pub fn outage(mut self, limit: Duration) -> Self {
-        self.outage = limit;
-        self
-    }
-
-    /// Sets the pause before the first repetition; later ones are longer. Default: 250 ms.
-    #[must_use]
-    pub fn retry_pause(mut self, pause: Duration) -> Self {
-        self.pause = pause;
-        self
-    }
-
-    /// Makes the client. Does not connect yet.
-    ///
-    /// # Errors
-    ///
-    /// * [`Error::NoAddress`]: give at least one address.
-    /// * [`Error::BadUser`]: the user name contains a colon.
-    /// * [`Error::CaFile`], [`Error::BadCa`]: the certificates cannot be read.
-    pub fn build(mut self) -> Result<Client, Error> {
-        if self
-            .credentials
-            .as_ref()
-            .is_some_and(|c| c.user.contains(':'))
-        {
-            return Err(Error::BadUser);
-        }
-        if self.addresses.is_empty() {
-            return Err(Error::NoAddress);
-        }
-        let transport = Https::new(&self.tls, self.credentials.take())?;
-        self.build_with(transport)
-    }
-
-    /// Makes a client that speaks through `transport`; credentials and TLS settings are not used.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoAddress`]: give at least one address.
-    pub fn build_with(self, transport: impl Transport + 'static) -> Result<Client, Error> {
-        if self.addresses.is_empty() {
-            return Err(Error::NoAddress);
-        }
-        let mut addresses: Vec<SocketAddr> = Vec::new();
-        for address in self.addresses {
-            let address = SocketAddr::new(address, self.port);
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
-        }
-        Ok(Client {
-            inner: Arc::new(Inner {
-                transport: Box::new(transport),
-                addresses,
-                preferred: AtomicUsize::new(0),
-                connect: self.connect,
-                outage: self.outage,
-                pause: self.pause,
-                vips: VipMemory::new(VIP_MEMORY),
-            }),
-        })
-    }
 }
 
 impl Client {
@@ -188,15 +69,40 @@ impl Client {
     /// order; the one that answered last is asked first from then on.
     #[must_use]
     pub fn builder(addresses: Vec<IpAddr>) -> Builder {
-        Builder {
-            addresses,
-            port: 82,
-            credentials: None,
-            tls: Tls::default(),
-            connect: Duration::from_secs(2),
-            outage: Duration::ZERO,
-            pause: Duration::from_millis(250),
+        Builder::new(addresses)
+    }
+
+    pub(crate) fn new(
+        transport: Box<dyn Transport>,
+        addresses: Vec<SocketAddr>,
+        first: usize,
+        settings: &Builder,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                transport,
+                addresses,
+                preferred: AtomicUsize::new(first),
+                answered: AtomicBool::new(false),
+                connect: settings.connect,
+                outage: settings.outage,
+                pause: settings.pause,
+                vips: VipMemory::new(VIP_MEMORY),
+            }),
         }
+    }
+
+    /// The control address that answered last; none before the first answer.
+    ///
+    /// Given to [`Builder::prefer`] of a later client, also one in another
+    /// process, it spares that one the time-out of an address that is dead.
+    #[must_use]
+    pub fn last_good(&self) -> Option<SocketAddr> {
+        if !self.inner.answered.load(Ordering::Acquire) {
+            return None;
+        }
+        let index = self.inner.preferred.load(Ordering::Relaxed);
+        self.inner.addresses.get(index).copied()
     }
 
     /// The pool of this name. Asks nothing yet.
@@ -219,11 +125,10 @@ impl Client {
     ) -> Result<T, Error> {
         let mut tries = 1;
         loop {
-            let (address, reply) = self.exchange(call, deadline)?;
-            let result = decode::payload(reply.status, &reply.body).and_then(&decode);
-            let error = match result {
+            let answer = self.exchange(call, deadline)?;
+            let error = match answer.payload.and_then(&decode) {
                 Ok(value) => return Ok(value),
-                Err(fault) => connect(fault, address, reply.status, call),
+                Err(fault) => connect(fault, answer.address, answer.status, call),
             };
             let again = call.request.method.is_idempotent() && error.is_transient();
             if !again || tries >= TRIES || !self.pause(tries, deadline) {
@@ -245,62 +150,104 @@ impl Client {
         true
     }
 
-    /// One reply from whichever address gives one.
-    fn exchange(&self, call: &Call, deadline: Instant) -> Result<(SocketAddr, Reply), Error> {
+    /// One answer from whichever address gives one.
+    fn exchange(&self, call: &Call, deadline: Instant) -> Result<Answer, Error> {
         let give_up = soon(self.inner.outage, deadline);
+        let mut hopeless = Hopeless::default();
         let mut round = 1;
         loop {
-            let attempts = match self.round(call, deadline)? {
+            let attempts = match self.round(call, deadline, &mut hopeless)? {
                 Ok(answer) => return Ok(answer),
                 Err(attempts) => attempts,
             };
-            // A certificate does not become trusted by waiting.
-            if attempts.iter().any(untrusted) || !self.pause(round, give_up) {
-                return Err(unreachable(call, attempts, deadline));
+            if hopeless.indices.len() < self.inner.addresses.len() && self.pause(round, give_up) {
+                round += 1;
+                continue;
             }
-            round += 1;
+            let mut all = hopeless.untrusted;
+            all.0.extend(attempts.0);
+            return match hopeless.foreign {
+                Some(answer) if all.0.is_empty() => Ok(answer),
+                foreign => {
+                    all.0.extend(foreign.map(|answer| (answer.address, answer.unusable())));
+                    Err(unreachable(call, all, deadline))
+                }
+            };
         }
     }
 
-    /// Asks each address once, the one that answered last first.
+    /// Asks each address once, the one that answered last first, and none that is hopeless.
     ///
     /// The outer error ends the call, the inner one is to be tried again.
     fn round(
         &self,
         call: &Call,
         deadline: Instant,
-    ) -> Result<Result<(SocketAddr, Reply), Attempts>, Error> {
+        hopeless: &mut Hopeless,
+    ) -> Result<Result<Answer, Attempts>, Error> {
         let Inner {
             addresses,
             preferred,
+            answered,
             ..
         } = &*self.inner;
         let first = preferred.load(Ordering::Relaxed);
+        let again = call.request.method.is_idempotent();
         let mut attempts = Attempts::default();
+        let mut garbled = None;
         for i in 0..addresses.len() {
             let index = (first + i) % addresses.len();
+            let address = addresses[index];
+            if hopeless.indices.contains(&index) {
+                continue;
+            }
             if Instant::now() >= deadline {
+                attempts.0.splice(0..0, hopeless.untrusted.0.drain(..));
                 return Err(unreachable(call, attempts, deadline));
             }
-            match self.ask(addresses[index], call, deadline) {
-                Ok(reply) => {
-                    preferred.store(index, Ordering::Relaxed);
-                    return Ok(Ok((addresses[index], reply)));
+            let reply = match self.ask(address, call, deadline) {
+                Ok(reply) => reply,
+                Err(reason @ TransportError::Certificate { .. }) => {
+                    hopeless.indices.push(index);
+                    hopeless.untrusted.0.push((address, reason));
+                    continue;
                 }
-                Err(reason) if call.request.method.is_idempotent() || !reason.maybe_received() => {
-                    attempts.0.push((addresses[index], reason));
+                Err(reason) if again || !reason.maybe_received() => {
+                    attempts.0.push((address, reason));
+                    continue;
                 }
                 Err(source) => {
-                    let (address, what) = (addresses[index], call.what.clone());
+                    let what = call.what.clone();
                     return Err(Error::LostReply {
                         address,
                         what,
                         source,
                     });
                 }
+            };
+            let answer = Answer {
+                address,
+                status: reply.status,
+                payload: decode::payload(reply.status, &reply.body),
+            };
+            match &answer.payload {
+                // Another service: it will be that tomorrow, and the next address may be right.
+                Err(Fault::Protocol(ProtocolReason::Status)) if again => {
+                    hopeless.indices.push(index);
+                    hopeless.foreign.get_or_insert(answer);
+                }
+                // Another service as well, or an appliance in trouble.
+                Err(Fault::Protocol(ProtocolReason::NotJson)) if again => {
+                    garbled.get_or_insert(answer);
+                }
+                _ => {
+                    preferred.store(index, Ordering::Relaxed);
+                    answered.store(true, Ordering::Release);
+                    return Ok(Ok(answer));
+                }
             }
         }
-        Ok(Err(attempts))
+        Ok(garbled.ok_or(attempts))
     }
 
     fn ask(
@@ -337,6 +284,31 @@ impl Client {
             }
         }
     }
+}
+
+/// What an address answered.
+struct Answer {
+    address: SocketAddr,
+    status: u16,
+    payload: Result<Value, Fault>,
+}
+
+impl Answer {
+    fn unusable(&self) -> TransportError {
+        TransportError::Http {
+            detail: format!("HTTP status {} is not one of the API", self.status),
+        }
+    }
+}
+
+/// The addresses that waiting does not mend.
+#[derive(Default)]
+struct Hopeless {
+    indices: Vec<usize>,
+    /// Those whose certificate is not trusted.
+    untrusted: Attempts,
+    /// The first answer that is not the API's.
+    foreign: Option<Answer>,
 }
 
 /// Why no address gave a reply. Where none was even connected to, that is what

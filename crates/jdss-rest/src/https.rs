@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
+use rustls::{CertificateError, OtherError};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use ureq::http::{self, HeaderValue, header};
@@ -14,6 +15,8 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, Timeout};
 
 use crate::error::Error;
+use crate::fingerprint::Fingerprint;
+use crate::pinned;
 use crate::transport::{Limits, Method, Reply, Request, Transport, TransportError};
 
 /// Longest answer that is read, in bytes: lists of some thousand volumes.
@@ -33,6 +36,13 @@ pub enum Tls {
     CaFile(PathBuf),
     /// Against these certificates, as PEM, alone.
     CaPem(Vec<u8>),
+    /// By its fingerprint alone: one of these, since each head of a cluster has
+    /// a certificate of its own.
+    ///
+    /// Names, dates and the issuer do not matter, so this suits a self-signed
+    /// certificate of any sort. User and password are sent only after the peer
+    /// has shown that it has the certificate and its key.
+    Pin(Vec<Fingerprint>),
     /// Not at all: whoever answers is trusted with user and password
     /// (`ssl_cert_verify 0`).
     Insecure,
@@ -51,7 +61,14 @@ pub(crate) struct Https {
 
 impl Https {
     pub(crate) fn new(tls: &Tls, credentials: Option<Credentials>) -> Result<Self, Error> {
-        let tls = match tls {
+        let config = Agent::config_builder()
+            .https_only(true)
+            .proxy(None) // never from the environment: the appliance is a neighbour
+            .max_redirects(0) // the password goes to the addresses given, and to no other
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .user_agent(concat!("jdss-rest/", env!("CARGO_PKG_VERSION")));
+        let builtin = match tls {
             Tls::WebPki => TlsConfig::builder().root_certs(RootCerts::WebPki),
             Tls::CaFile(path) => {
                 let pem = std::fs::read(path).map_err(|source| Error::CaFile {
@@ -61,18 +78,14 @@ impl Https {
                 TlsConfig::builder().root_certs(roots(&pem, &path.display().to_string())?)
             }
             Tls::CaPem(pem) => TlsConfig::builder().root_certs(roots(pem, "the CA given")?),
+            Tls::Pin(pins) if pins.is_empty() => return Err(Error::NoPin),
+            Tls::Pin(pins) => {
+                let agent = pinned::agent(config.build(), pins.clone());
+                return Ok(Self { agent, credentials });
+            }
             Tls::Insecure => TlsConfig::builder().disable_verification(true),
         };
-        let agent = Agent::config_builder()
-            .https_only(true)
-            .proxy(None) // never from the environment: the appliance is a neighbour
-            .max_redirects(0) // the password goes to the addresses given, and to no other
-            .max_redirects_will_error(false)
-            .http_status_as_error(false)
-            .user_agent(concat!("jdss-rest/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls.build())
-            .build()
-            .into();
+        let agent = config.tls_config(builtin.build()).build().into();
         Ok(Self { agent, credentials })
     }
 
@@ -139,7 +152,9 @@ impl Transport for Https {
                 limit: Duration::ZERO,
             });
         }
+        // Connecting ends first, so that a request never sent is not taken for a lost one.
         let connect = limits.connect.min(left);
+        let overall = left + Duration::from_millis(1);
         let read = limits.read.min(left);
         let prepared = self
             .request(address, request)
@@ -148,7 +163,7 @@ impl Transport for Https {
             })?;
         let mut scope = self.agent.configure_request(prepared);
         scope = scope
-            .timeout_global(Some(left))
+            .timeout_global(Some(overall))
             .timeout_connect(Some(connect))
             .timeout_send_request(Some(read))
             .timeout_send_body(Some(read))
@@ -213,14 +228,7 @@ fn sort_io(source: io::Error) -> TransportError {
 fn tls(error: &rustls::Error) -> TransportError {
     match error {
         rustls::Error::InvalidCertificate(reason) => TransportError::Certificate {
-            detail: match reason.to_string() {
-                // What `openssl req -x509` makes, and many appliances ship.
-                text if text.contains("CaUsedAsEndEntity") => {
-                    "it is marked as the certificate of an authority (CA:TRUE), not of a host"
-                        .to_owned()
-                }
-                text => text,
-            },
+            detail: untrusted(reason),
         },
         rustls::Error::AlertReceived(_) | rustls::Error::DecryptError => TransportError::Broken {
             source: io::Error::new(io::ErrorKind::ConnectionAborted, error.clone()),
@@ -228,6 +236,23 @@ fn tls(error: &rustls::Error) -> TransportError {
         other => TransportError::Tls {
             detail: other.to_string(),
         },
+    }
+}
+
+fn untrusted(reason: &CertificateError) -> String {
+    if let CertificateError::Other(OtherError(inner)) = reason
+        && let Some(mismatch) = inner.downcast_ref::<pinned::Mismatch>()
+    {
+        return mismatch.to_string();
+    }
+    match reason.to_string() {
+        // What `openssl req -x509` makes, and many appliances ship.
+        text if text.contains("CaUsedAsEndEntity") => {
+            "it is marked as the certificate of an authority (CA:TRUE), not of a host; pin its \
+             fingerprint instead"
+                .to_owned()
+        }
+        text => text,
     }
 }
 

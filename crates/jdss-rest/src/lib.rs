@@ -33,17 +33,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod builder;
 mod call;
 mod chap;
 mod client;
 mod decode;
 mod error;
+mod fingerprint;
 mod https;
 mod initiator;
 mod list;
 mod model;
 pub mod names;
 mod path;
+mod pinned;
 mod pool;
 mod publish;
 mod snapshots;
@@ -52,9 +55,11 @@ pub mod transport;
 mod vips;
 mod volumes;
 
+pub use builder::Builder;
 pub use chap::{Chap, RenewChap};
-pub use client::{Builder, Client};
+pub use client::Client;
 pub use error::{ApiError, Attempts, Difference, Error, ErrorKind, ProtocolReason};
+pub use fingerprint::{Fingerprint, FingerprintError};
 pub use https::Tls;
 pub use initiator::{Ignored, LocalInitiator};
 pub use list::List;

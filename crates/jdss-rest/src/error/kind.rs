@@ -51,6 +51,7 @@ impl Error {
             | Self::BadUser
             | Self::CaFile { .. }
             | Self::BadCa { .. }
+            | Self::NoPin
             | Self::Name { .. }
             | Self::LunLimit { .. }
             | Self::BlockSize { .. }

@@ -49,6 +49,11 @@ pub enum Error {
         /// Where it was looked for.
         origin: String,
     },
+    /// No certificate could ever be trusted.
+    #[error(
+        "no fingerprint is pinned; at least one SHA-256 fingerprint of the appliance's certificate is needed"
+    )]
+    NoPin,
     /// A name is not valid.
     #[error("{reason}")]
     Name {
@@ -89,7 +94,7 @@ pub enum Error {
     },
     /// No control address gave an answer, and some showed a certificate that is not trusted.
     #[error(
-        "cannot {what}: {attempts}; give the certificate of the authority that signed the appliance's, reach the appliance by an address named in it, or switch the verification off"
+        "cannot {what}: {attempts}; pin the fingerprint of the appliance's certificate after comparing it there, or give the certificate of the authority that signed it and use an address named in it, or switch the verification off"
     )]
     Untrusted {
         /// What was to be done.
