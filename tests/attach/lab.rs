@@ -66,6 +66,7 @@ impl Lab {
             .port(self.appliance.rest_addr().port())
             .credentials("admin", password.to_owned().into())
             .tls(Tls::CaPem(self.appliance.ca_pem().into_bytes()))
+            .outage(Duration::ZERO)
             .build()
             .expect("a client")
     }

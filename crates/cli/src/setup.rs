@@ -1,7 +1,6 @@
 //! From the configuration to what the engine wants.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jdss_rest::{Client, NameError, TargetGroup, Tls};
 
@@ -10,9 +9,6 @@ use crate::config::{ConfigError, StorageConfig, passwords};
 
 /// The certificate authorities that this host trusts, as Debian keeps them.
 const HOST_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
-/// How long an appliance may be away: a pool that moves to the other head
-/// takes its addresses along, which lasts up to two minutes.
-const OUTAGE: Duration = Duration::from_secs(120);
 
 /// Why a configured storage cannot be used for a volume.
 #[derive(Debug, thiserror::Error)]
@@ -126,7 +122,6 @@ impl Connect for Appliance<'_> {
             .port(storage.control_port)
             .credentials(&storage.user_name, passwords.user)
             .tls(tls)
-            .outage(OUTAGE)
             .build()
             .map_err(|e| Error::Setup(Box::new(e)))
     }

@@ -169,7 +169,8 @@ impl Client {
             return match hopeless.foreign {
                 Some(answer) if all.0.is_empty() => Ok(answer),
                 foreign => {
-                    all.0.extend(foreign.map(|answer| (answer.address, answer.unusable())));
+                    all.0
+                        .extend(foreign.map(|answer| (answer.address, answer.unusable())));
                     Err(unreachable(call, all, deadline))
                 }
             };

@@ -138,11 +138,9 @@ impl<In: Transport> Connector<In> for Pinned {
 /// What the TCP connection has left of the time for connecting.
 fn left(details: &ConnectionDetails<'_>) -> NextTimeout {
     let mut timeout = details.timeout;
-    if let (Duration::Exact(limit), Instant::Exact(since), Instant::Exact(now)) = (
-        timeout.after,
-        details.now,
-        (details.current_time)(),
-    ) {
+    if let (Duration::Exact(limit), Instant::Exact(since), Instant::Exact(now)) =
+        (timeout.after, details.now, (details.current_time)())
+    {
         let used = now.saturating_duration_since(since);
         timeout.after = limit.saturating_sub(used).into();
     }

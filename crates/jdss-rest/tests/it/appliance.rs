@@ -41,6 +41,7 @@ fn builder(appliance: &Appliance) -> Builder {
         .credentials("admin", "secret".to_owned().into())
         .tls(Tls::CaPem(appliance.ca_pem().into_bytes()))
         .retry_pause(Duration::from_millis(1))
+        .outage(Duration::ZERO)
 }
 
 fn client(appliance: &Appliance) -> Client {

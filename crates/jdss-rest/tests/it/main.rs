@@ -8,3 +8,4 @@ mod lists;
 mod names;
 mod publish;
 mod script;
+mod server;

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use jdss_rest::Client;
 use jdss_rest::transport::{Limits, Reply, Request, Transport, TransportError};
+use jdss_rest::{Builder, Client};
 use serde_json::{Value, json};
 
 pub(crate) const POOL: &str = "/pools/Pool-0";
@@ -92,6 +92,22 @@ pub(crate) fn broken() -> Answer {
     })
 }
 
+pub(crate) fn untrusted() -> Answer {
+    Err(TransportError::Certificate {
+        detail: "UnknownIssuer".to_owned(),
+    })
+}
+
+/// Two addresses, no pauses, and no waiting for either to come back.
+pub(crate) fn builder() -> Builder {
+    Client::builder(vec![
+        "192.0.2.1".parse().expect("an address"),
+        "192.0.2.2".parse().expect("an address"),
+    ])
+    .retry_pause(Duration::ZERO)
+    .outage(Duration::ZERO)
+}
+
 /// Shared by the test and the client.
 #[derive(Clone)]
 pub(crate) struct Script {
@@ -114,15 +130,10 @@ impl Script {
         }
     }
 
-    /// A client with two addresses that plays the script, without pauses.
+    /// A client of [`builder`] that plays the script.
     pub(crate) fn client(&self) -> Client {
-        Client::builder(vec![
-            "192.0.2.1".parse().expect("an address"),
-            "192.0.2.2".parse().expect("an address"),
-        ])
-        .retry_pause(Duration::ZERO)
-        .build_with(self.clone())
-        .expect("two addresses are enough")
+        let client = builder().build_with(self.clone());
+        client.expect("two addresses are enough")
     }
 
     /// Last part of the addresses asked, in order.
