@@ -6,6 +6,7 @@ mod export;
 mod misfortune;
 mod requests;
 mod service;
+mod snapshots;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -194,7 +194,7 @@ fn volume(service: &Service, method: &str, body: VolumeBody) -> Outcome {
             }
             Ok(Answer::gone())
         }
-        "DELETE" => done(model.delete_volume(&pool, &name)),
+        "DELETE" => done(model.delete_volume(&pool, &name, true)),
         other => Err(unknown(other)),
     }
 }

@@ -29,6 +29,61 @@ pub enum Error {
     VolumeExists { pool: String, volume: String },
     #[error("cannot destroy '{pool}/{volume}': dataset is busy")]
     VolumeBusy { pool: String, volume: String },
+    #[error("In order to delete a zvol, you must delete all of its clones first.")]
+    VolumeHasClones { pool: String, volume: String },
+    #[error(
+        "cannot destroy '{pool}/{volume}': volume has children\nuse '-r' to destroy the following datasets:{}",
+        lines(snapshots, &format!("{pool}/{volume}@"))
+    )]
+    VolumeHasSnapshots {
+        pool: String,
+        volume: String,
+        snapshots: Vec<String>,
+    },
+    #[error("cannot create '{pool}/{name}': dataset already exists")]
+    DatasetExists { pool: String, name: String },
+    #[error("Zfs resource: {pool}/{volume}@{snapshot} not found in this collection.")]
+    SnapshotMissing {
+        pool: String,
+        volume: String,
+        snapshot: String,
+    },
+    #[error("Resource {pool}/{volume}@{snapshot} already exists.")]
+    SnapshotExists {
+        pool: String,
+        volume: String,
+        snapshot: String,
+    },
+    #[error(
+        "cannot destroy '{pool}/{volume}@{snapshot}': snapshot has dependent clones\nuse '-R' to destroy the following datasets:{}",
+        lines(clones, &format!("{pool}/"))
+    )]
+    SnapshotHasClones {
+        pool: String,
+        volume: String,
+        snapshot: String,
+        clones: Vec<String>,
+    },
+    #[error(
+        "cannot rollback to '{pool}/{volume}@{snapshot}': clones of previous snapshots exist\nuse '-R' to force deletion of the following clones and dependents:{}",
+        lines(clones, &format!("{pool}/"))
+    )]
+    RollbackBlocked {
+        pool: String,
+        volume: String,
+        snapshot: String,
+        clones: Vec<String>,
+    },
+    #[error("cannot promote '{pool}/{volume}': not a cloned filesystem")]
+    NotAClone { pool: String, volume: String },
+    #[error("cannot promote '{pool}/{volume}': snapshot name '{snapshot}' conflicts")]
+    PromotionConflict {
+        pool: String,
+        volume: String,
+        snapshot: String,
+    },
+    #[error("cannot create '{name}': name is too long")]
+    NameTooLong { name: String },
     #[error("New zvol size({wanted}) exceeds available space on pool {pool}({available}).")]
     NoSpace {
         pool: String,
@@ -37,7 +92,7 @@ pub enum Error {
     },
     #[error("'{name}' is not a name: 1 to 256 of A-Z a-z 0-9 _ - are allowed")]
     InvalidName { name: String },
-    #[error("volume size {size} must be a multiple of volume block size {block_size}, and not 0")]
+    #[error("volume size {size} must be at least the volume block size {block_size}")]
     InvalidSize { size: u64, block_size: u64 },
     #[error("'{text}' is not a size: a number of bytes, or a number with K, M, G or T")]
     InvalidSizeText { text: String },
@@ -49,6 +104,8 @@ pub enum Error {
     TargetExists { target: String, pool: String },
     #[error("Target {target} is in use: device or resource busy")]
     TargetBusy { target: String },
+    #[error("Target {target} is not empty: it has LUNs.")]
+    TargetHasLuns { target: String },
     #[error("'{name}' is not a target name: 1 to 223 of a-z 0-9 . : - are allowed")]
     InvalidIqn { name: String },
     #[error("Lun {volume} not exists in {target}.")]
@@ -91,4 +148,11 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+}
+
+/// Each name on a line of its own, as ZFS lists them.
+fn lines(names: &[String], prefix: &str) -> String {
+    names
+        .iter()
+        .fold(String::new(), |text, name| text + "\n" + prefix + name)
 }

@@ -4,22 +4,29 @@
 //! look at snapshots of it ([`TargetView`] and the like); only [`Volume`] is shared, so that a new size or a new SCSI
 //! ID is seen at once by those who hold it.
 
+mod change;
+mod check;
+mod clone;
+mod contents;
 mod lun;
 mod session;
+mod snapshot;
 mod target;
 mod view;
 mod volume;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub(crate) use clone::NewClone;
 pub(crate) use lun::{Lun, LunPlace, NewLun};
 pub use session::Session;
 pub(crate) use session::SessionInfo;
+pub(crate) use snapshot::Snapshot;
 pub(crate) use target::{NewTarget, Target, TargetChange, User, VipAllowed};
 pub(crate) use view::{LunView, TargetView};
 pub(crate) use volume::{NewVolume, PROPERTIES, Volume};
@@ -30,8 +37,18 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Model {
     dir: PathBuf,
+    options: Options,
     state: Mutex<State>,
     changed: Condvar,
+}
+
+/// How the appliance is set up.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// Its clocks are so many seconds ahead of UTC.
+    pub(crate) utc_offset: i32,
+    /// By REST a target is deleted only when it has no LUNs.
+    pub(crate) keep_targets_with_luns: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -53,6 +70,8 @@ struct Pool {
     size: u64,
     vips: Vec<Vip>,
     volumes: BTreeMap<String, Arc<Volume>>,
+    /// NAS datasets, of which nothing but the name is known.
+    datasets: BTreeSet<String>,
 }
 
 /// A virtual address of a pool, at which its targets are served.
@@ -74,7 +93,7 @@ pub(crate) struct PoolView {
 
 impl Model {
     /// An appliance without pools, whose volumes are sparse files below `dir`.
-    pub(crate) fn new(dir: &Path) -> Self {
+    pub(crate) fn new(dir: &Path, options: Options) -> Self {
         let state = State {
             pools: BTreeMap::new(),
             targets: BTreeMap::new(),
@@ -85,6 +104,7 @@ impl Model {
         };
         Self {
             dir: dir.to_owned(),
+            options,
             state: Mutex::new(state),
             changed: Condvar::new(),
         }
@@ -94,9 +114,14 @@ impl Model {
     pub(crate) fn frozen(&self) -> Self {
         Self {
             dir: self.dir.clone(),
+            options: self.options.clone(),
             state: Mutex::new(self.lock().clone()),
             changed: Condvar::new(),
         }
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
     }
 
     /// A number that grows with every change of pools, volumes, targets or LUNs (not of sessions).
@@ -126,10 +151,15 @@ impl Model {
 
     /// Adds a pool of `size` bytes.
     pub(crate) fn add_pool(&self, name: &str, size: u64) -> Result<()> {
-        volume::check_name(name)?;
+        check::check_name(name)?;
         let dir = self.dir.join(name);
         std::fs::create_dir_all(&dir).map_err(|source| Error::Io {
             action: "create a directory",
+            path: dir.clone(),
+            source,
+        })?;
+        remove_snapshots(&dir).map_err(|source| Error::Io {
+            action: "empty",
             path: dir,
             source,
         })?;
@@ -147,8 +177,24 @@ impl Model {
                     size,
                     vips: Vec::new(),
                     volumes: BTreeMap::new(),
+                    datasets: BTreeSet::new(),
                 },
             );
+            Ok(())
+        })
+    }
+
+    /// Adds a NAS dataset, whose name no volume may have then.
+    pub(crate) fn add_dataset(&self, pool: &str, name: &str) -> Result<()> {
+        check::check_name(name)?;
+        self.change(|state| {
+            let there = state.pool_mut(pool)?;
+            if there.volumes.contains_key(name) || !there.datasets.insert(name.to_owned()) {
+                return Err(Error::DatasetExists {
+                    pool: pool.to_owned(),
+                    name: name.to_owned(),
+                });
+            }
             Ok(())
         })
     }
@@ -225,4 +271,15 @@ impl Pool {
         let reserved = self.volumes.values().map(|volume| volume.reserved()).sum();
         self.size.saturating_sub(reserved)
     }
+}
+
+/// Removes what snapshots of an earlier run, which did not end by itself, have left in a pool's directory.
+fn remove_snapshots(dir: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(b"@") {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }

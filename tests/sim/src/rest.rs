@@ -2,6 +2,7 @@
 
 mod answer;
 mod call;
+mod clones;
 mod connection;
 mod faults;
 mod gate;
@@ -11,7 +12,9 @@ mod luns;
 mod pool;
 mod routes;
 mod server;
+mod snapshots;
 mod targets;
+mod time;
 mod tls;
 mod users;
 mod volumes;
@@ -35,11 +38,14 @@ pub(crate) use volumes::BLOCK_SIZE;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Firmware {
-    /// Names a missing volume in ZFS's words, with status 500 and `errno` 1. The default.
+    /// The default. Names what is missing in ZFS's words, with status 500 and `errno` 1; writes numbers as strings,
+    /// and the creation of a snapshot as a local date, `2015-5-27 16:8:35`.
     #[default]
     Classic,
-    /// Names a missing volume by status 404 and class `ItemNotFoundError`.
+    /// Names what is missing by status 404 and class `ItemNotFoundError`; writes numbers as numbers; nests what a list
+    /// of snapshots says in `properties`, with the creation in seconds since 1970. Successes have other statuses.
     Recent,
-    /// Does not know `vip_allowed_portals`, sessions and the global list of LUNs: too old for its clients.
+    /// Does not know `vip_allowed_portals`, sessions and the global list of LUNs: too old for its clients. A missing
+    /// snapshot has `errno` 0, and a list of snapshots that is not paged is a bare array.
     Old,
 }

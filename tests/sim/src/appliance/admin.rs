@@ -21,20 +21,20 @@ impl Appliance {
             .map(drop)
     }
 
-    /// Deletes a volume.
+    /// Deletes a volume with its snapshots.
     ///
     /// # Errors
     ///
-    /// The volume is missing, or shown on a target.
+    /// The volume is missing, or shown on a target, or something is a clone of it.
     pub fn delete_volume(&self, pool: &str, name: &str) -> Result<()> {
-        self.service.model().delete_volume(pool, name)
+        self.service.model().delete_volume(pool, name, true)
     }
 
     /// Gives a volume a new size in bytes; smaller is possible, too. Initiators are told.
     ///
     /// # Errors
     ///
-    /// The volume is missing, or the size is not a multiple of its block size.
+    /// The volume is missing, or the size is less than one of its blocks. (What does not fill a block is cut off.)
     pub fn set_volume_size(&self, pool: &str, name: &str, size: u64) -> Result<()> {
         self.service.model().resize_volume(pool, name, size)
     }
@@ -93,7 +93,7 @@ impl Appliance {
     ///
     /// The target is missing, or an initiator is logged in.
     pub fn delete_target(&self, pool: &str, target: &str) -> Result<()> {
-        self.service.model().delete_target(pool, target)
+        self.service.model().delete_target(pool, target, true)
     }
 
     /// Switches a target on or off.

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::Appliance;
 use super::service::{Parts, Service};
 use crate::error::Error;
-use crate::model::{Model, NewVolume, Vip};
+use crate::model::{Model, NewVolume, Options, Vip};
 use crate::rest::{BLOCK_SIZE, Firmware};
 
 /// Size of a pool of which nothing else is said: 2 TiB.
@@ -35,6 +35,7 @@ pub struct Builder {
     dir: Option<PathBuf>,
     log: Option<PathBuf>,
     firmware: Firmware,
+    options: Options,
 }
 
 impl Default for Builder {
@@ -50,6 +51,7 @@ impl Default for Builder {
             dir: None,
             log: None,
             firmware: Firmware::default(),
+            options: Options::default(),
         }
     }
 }
@@ -128,6 +130,18 @@ impl Builder {
         self
     }
 
+    /// How many seconds its clocks are ahead of UTC: it writes dates in local time. Default: 0.
+    pub fn utc_offset(mut self, seconds: i32) -> Self {
+        self.options.utc_offset = seconds;
+        self
+    }
+
+    /// Lets REST refuse to delete a target that has LUNs. Default: they go with it.
+    pub fn keep_targets_with_luns(mut self) -> Self {
+        self.options.keep_targets_with_luns = true;
+        self
+    }
+
     /// Starts the appliance; it serves when this returns.
     ///
     /// # Errors
@@ -147,7 +161,7 @@ impl Builder {
             .log
             .map(|path| File::options().create(true).append(true).open(path))
             .transpose()?;
-        let model = Model::new(&dir);
+        let model = Model::new(&dir, self.options);
         for (name, size) in &self.pools {
             model.add_pool(name, *size).map_err(other)?;
         }

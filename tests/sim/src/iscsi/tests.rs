@@ -15,7 +15,7 @@ const TARGET: &str = "iqn.2025-04.proxmox.joviandss.iscsi:vm-100-0";
 /// One target with one LUN at 127.0.0.1.
 fn model() -> Arc<Model> {
     let dir = tempfile::tempdir().expect("a directory");
-    let model = Model::new(dir.path());
+    let model = Model::new(dir.path(), Default::default());
     model.add_pool(POOL, 1 << 30).expect("the name is free");
     let vip = Vip {
         name: "vip1".to_owned(),

@@ -150,16 +150,21 @@ impl Model {
         })
     }
 
-    /// Deletes a target with its LUNs; refused while an initiator is logged in, as SCST does it.
-    pub(crate) fn delete_target(&self, pool: &str, name: &str) -> Result<()> {
+    /// Deletes a target; refused while an initiator is logged in, as SCST does it, and while it has LUNs unless
+    /// `with_luns` says that they go with it.
+    pub(crate) fn delete_target(&self, pool: &str, name: &str, with_luns: bool) -> Result<()> {
         self.change(|state| {
-            let name = state.target(pool, name)?.name.clone();
+            let target = state.target(pool, name)?;
+            let (name, empty) = (target.name.clone(), target.luns.is_empty());
             if state
                 .sessions
                 .values()
                 .any(|session| session.target == name)
             {
                 return Err(Error::TargetBusy { target: name });
+            }
+            if !empty && !with_luns {
+                return Err(Error::TargetHasLuns { target: name });
             }
             state.targets.remove(&name);
             Ok(())
@@ -185,14 +190,13 @@ impl Model {
     /// Removes an incoming user.
     pub(crate) fn remove_user(&self, pool: &str, target: &str, user: &str) -> Result<()> {
         self.change(|state| {
-            let users = state
-                .target_mut(pool, target)?
-                .users
-                .get_or_insert_default();
-            let place = users.iter().position(|old| old.name == user);
-            users.remove(place.ok_or_else(|| Error::UserMissing {
+            let missing = || Error::UserMissing {
                 user: user.to_owned(),
-            })?);
+            };
+            let users = state.target_mut(pool, target)?.users.as_mut();
+            let users = users.ok_or_else(missing)?;
+            let place = users.iter().position(|old| old.name == user);
+            users.remove(place.ok_or_else(missing)?);
             Ok(())
         })
     }

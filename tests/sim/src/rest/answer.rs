@@ -135,15 +135,51 @@ impl Refusal {
 
 /// Status, class, errno and message of a refusal.
 fn appliance(error: &Error, firmware: Firmware) -> (u16, &'static str, Option<i64>, String) {
+    let recent = firmware == Firmware::Recent;
+    let zfs = if recent {
+        "opene.storage.zfs.zfs.ZfsOeError"
+    } else {
+        "opene.storage.zfs.ZfsOeError"
+    };
+    let mut message = error.to_string();
     let (status, class, errno) = match error {
-        Error::VolumeMissing { pool, volume } if firmware == Firmware::Recent => {
-            let message = format!("Volume {volume} not found in pool {pool}.");
-            return (404, NOT_FOUND, None, message);
+        Error::VolumeMissing { pool, volume } if recent => {
+            message = format!("Volume {volume} not found in pool {pool}.");
+            (404, NOT_FOUND, None)
         }
-        Error::VolumeMissing { .. } => (500, ZFS_RESOURCE, Some(1)),
-        Error::VolumeExists { .. } => (500, ZFS_RESOURCE, Some(5)),
-        Error::VolumeBusy { .. } => (500, ZFS_COMMAND, Some(1000)),
-        Error::NoSpace { .. } => (500, "opene.storage.zfs.zfs.ZfsOeError", None),
+        Error::SnapshotMissing {
+            pool,
+            volume,
+            snapshot,
+        } if recent => {
+            message = format!("Resource {pool}/{volume}@{snapshot} not found.");
+            (404, NOT_FOUND, None)
+        }
+        Error::SnapshotMissing {
+            pool,
+            volume,
+            snapshot,
+        } if firmware == Firmware::Old => {
+            message = format!("cannot open '{pool}/{volume}@{snapshot}': dataset does not exist");
+            (500, ZFS_COMMAND, Some(0))
+        }
+        Error::VolumeMissing { .. } | Error::SnapshotMissing { .. } => (500, ZFS_RESOURCE, Some(1)),
+        Error::VolumeExists { .. } | Error::SnapshotExists { .. } => (500, ZFS_RESOURCE, Some(5)),
+        Error::DatasetExists { .. } => (500, ZFS_COMMAND, Some(100)),
+        Error::VolumeHasClones { .. } => {
+            if recent {
+                message.truncate(message.trim_end_matches('.').len());
+            }
+            (500, zfs, Some(1000))
+        }
+        Error::VolumeBusy { .. }
+        | Error::VolumeHasSnapshots { .. }
+        | Error::SnapshotHasClones { .. }
+        | Error::RollbackBlocked { .. } => (500, ZFS_COMMAND, Some(1000)),
+        Error::NotAClone { .. } | Error::PromotionConflict { .. } | Error::NameTooLong { .. } => {
+            (500, ZFS_COMMAND, None)
+        }
+        Error::NoSpace { .. } => (500, zfs, None),
         Error::PoolMissing { .. }
         | Error::TargetMissing { .. }
         | Error::LunMissing { .. }
@@ -157,6 +193,7 @@ fn appliance(error: &Error, firmware: Firmware) -> (u16, &'static str, Option<i6
         Error::TargetBusy { .. } => (500, "opene.tools.scstadmin.ScstAdminError", Some(16)),
         Error::VolumeUsed { .. }
         | Error::LunUsed { .. }
+        | Error::TargetHasLuns { .. }
         | Error::UserExists { .. }
         | Error::PoolExists { .. }
         | Error::VipExists { .. } => (409, CONFLICT, None),
@@ -174,5 +211,5 @@ fn appliance(error: &Error, firmware: Firmware) -> (u16, &'static str, Option<i6
         | Error::UnknownPortal { .. } => (400, INVALID, None),
         Error::Io { .. } | Error::Socket { .. } => (500, "exceptions.OSError", Some(5)),
     };
-    (status, class, errno, error.to_string())
+    (status, class, errno, message)
 }

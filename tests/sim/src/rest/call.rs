@@ -1,9 +1,10 @@
 //! What a route is called with, read strictly.
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::Firmware;
-use super::answer::Strict;
+use super::answer::{Answer, Strict};
 use crate::model::Model;
 
 /// One call of a route.
@@ -31,6 +32,28 @@ impl Call<'_> {
             .iter()
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// A number as the appliance writes it: as a string, or by recent software as it is.
+    pub(crate) fn number(&self, number: u64) -> Value {
+        match self.firmware {
+            Firmware::Recent => number.into(),
+            Firmware::Classic | Firmware::Old => number.to_string().into(),
+        }
+    }
+
+    /// The answer to a change that tells nothing, with the status of [`Firmware`]'s classic, recent and old software:
+    /// clients have to take every success as one.
+    pub(crate) fn done(&self, [classic, recent, old]: [u16; 3]) -> Answer {
+        let status = match self.firmware {
+            Firmware::Classic => classic,
+            Firmware::Recent => recent,
+            Firmware::Old => old,
+        };
+        Answer {
+            status,
+            data: Value::Null,
+        }
     }
 
     /// The body; fields that `T` does not have are refused by its `deny_unknown_fields`.

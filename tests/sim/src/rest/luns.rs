@@ -70,7 +70,7 @@ pub(super) fn attach(call: &Call<'_>) -> Result<Answer, Refusal> {
 pub(super) fn detach(call: &Call<'_>) -> Result<Answer, Refusal> {
     call.model
         .detach(call.value(0), call.value(1), call.value(2))?;
-    Ok(Answer::gone())
+    Ok(call.done([204, 200, 201]))
 }
 
 /// All pools are searched: the same volume name may be there more than once.

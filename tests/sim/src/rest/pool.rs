@@ -14,8 +14,8 @@ pub(super) fn get(call: &Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::ok(json!({
         "name": pool.name,
         "id": pool.id,
-        "size": pool.size.to_string(),
-        "available": pool.available.to_string(),
+        "size": call.number(pool.size),
+        "available": call.number(pool.available),
         "health": "ONLINE",
         "status": 24,
         "operation": "none",
@@ -30,8 +30,50 @@ pub(super) fn vips(call: &Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::ok(vips.iter().map(shown).collect()))
 }
 
-/// A list as the API gives it: bare, or one page of it when the client asks for one.
-pub(super) fn pages(call: &Call<'_>, entries: Vec<Value>) -> Result<Answer, Refusal> {
+/// A list as most routes give it: bare, or one page of it when the client asks for one.
+pub(super) fn pages<T>(
+    call: &Call<'_>,
+    entries: &[T],
+    shown: impl FnMut(&T) -> Value,
+) -> Result<Answer, Refusal> {
+    let data = match page(call)? {
+        None => entries.iter().map(shown).collect(),
+        Some(page) => page.of(entries, shown),
+    };
+    Ok(Answer::ok(data))
+}
+
+/// A list that is counted also when it is given whole.
+pub(super) fn enveloped<T>(
+    call: &Call<'_>,
+    entries: &[T],
+    shown: impl FnMut(&T) -> Value,
+) -> Result<Answer, Refusal> {
+    let whole = Page {
+        number: 0,
+        size: entries.len(),
+    };
+    Ok(Answer::ok(page(call)?.unwrap_or(whole).of(entries, shown)))
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Page {
+    number: usize,
+    size: usize,
+}
+
+impl Page {
+    fn of<T>(self, entries: &[T], shown: impl FnMut(&T) -> Value) -> Value {
+        let page = entries
+            .iter()
+            .skip(self.number.saturating_mul(self.size))
+            .take(self.size);
+        json!({ "results": entries.len(), "entries": page.map(shown).collect::<Value>() })
+    }
+}
+
+/// The page that the client asks for.
+fn page(call: &Call<'_>) -> Result<Option<Page>, Refusal> {
     let number = |name: &str| -> Result<Option<usize>, Refusal> {
         let Some(text) = call.parameter(name) else {
             return Ok(None);
@@ -41,22 +83,13 @@ pub(super) fn pages(call: &Call<'_>, entries: Vec<Value>) -> Result<Answer, Refu
             Err(_) => Err(parameter(format!("'{name}' is a number, not '{text}'")).into()),
         }
     };
-    let (page, per_page) = (number("page")?, number("per_page")?);
-    let Some(page) = page else {
-        if per_page.is_some() {
-            return Err(parameter("'per_page' goes with 'page'".to_owned()).into());
-        }
-        return Ok(Answer::ok(Value::Array(entries)));
-    };
-    let per_page = per_page.unwrap_or(PER_PAGE);
-    if per_page == 0 {
-        return Err(parameter("'per_page' is at least 1".to_owned()).into());
+    match (number("page")?, number("per_page")?) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(parameter("'per_page' goes with 'page'".to_owned()).into()),
+        (_, Some(0)) => Err(parameter("'per_page' is at least 1".to_owned()).into()),
+        (Some(number), size) => Ok(Some(Page {
+            number,
+            size: size.unwrap_or(PER_PAGE),
+        })),
     }
-    let total = entries.len();
-    let page: Vec<Value> = entries
-        .into_iter()
-        .skip(page.saturating_mul(per_page))
-        .take(per_page)
-        .collect();
-    Ok(Answer::ok(json!({ "results": total, "entries": page })))
 }

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Refusal, Strict};
 use super::call::{Call, decode, parameter};
-use super::{luns, pool, targets, users, volumes};
+use super::{clones, luns, pool, snapshots, targets, users, volumes};
 
 /// What a route takes as its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,10 +59,23 @@ static ROUTES: &[Route] = routes! {
 
     GET "/pools/{pool}/volumes" PAGES, Never, ANY, volumes::list;
     POST "/pools/{pool}/volumes" &[], Always, ANY, volumes::create;
+    GET "/pools/{pool}/volumes/snapshots" PAGES, Never, ANY, snapshots::list_all;
     GET "/pools/{pool}/volumes/{volume}" &[], Never, ANY, volumes::get;
     PUT "/pools/{pool}/volumes/{volume}" &[], Always, ANY, volumes::change;
     DELETE "/pools/{pool}/volumes/{volume}" &[], Maybe, ANY, volumes::delete;
     PUT "/pools/{pool}/volumes/{volume}/properties" &[], Always, ANY, volumes::set_property;
+
+    GET "/pools/{pool}/volumes/{volume}/snapshots" PAGES, Never, ANY, snapshots::list;
+    POST "/pools/{pool}/volumes/{volume}/snapshots" &[], Always, ANY, snapshots::create;
+    GET "/pools/{pool}/volumes/{volume}/snapshots/{snapshot}" &[], Never, ANY, snapshots::get;
+    DELETE "/pools/{pool}/volumes/{volume}/snapshots/{snapshot}" &[], Maybe, ANY, snapshots::delete;
+    GET "/pools/{pool}/volumes/{volume}/snapshots/{snapshot}/rollback" &[], Never, ANY, snapshots::check_rollback;
+    POST "/pools/{pool}/volumes/{volume}/snapshots/{snapshot}/rollback" &[], Never, ANY, snapshots::roll_back;
+
+    POST "/pools/{pool}/volumes/{volume}/clone" &[], Always, ANY, clones::create;
+    GET "/pools/{pool}/volumes/{volume}/snapshots/{snapshot}/clones" &[], Never, ANY, clones::list;
+    DELETE "/pools/{pool}/volumes/{volume}/snapshots/{snapshot}/clones/{clone}" &[], Maybe, ANY, clones::delete;
+    POST "/pools/{pool}/volumes/{volume}/snapshots/{snapshot}/clones/{clone}/promote" &[], Maybe, ANY, clones::promote;
 
     GET "/pools/{pool}/san/iscsi/targets" PAGES, Never, ANY, targets::list;
     POST "/pools/{pool}/san/iscsi/targets" &[], Always, ANY, targets::create;

@@ -51,10 +51,7 @@ struct Change {
 
 pub(super) fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
     let targets = call.model.pool_targets(call.value(0))?;
-    pages(
-        call,
-        targets.iter().map(|target| shown(call, target)).collect(),
-    )
+    pages(call, &targets, |target| shown(call, target))
 }
 
 pub(super) fn get(call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -98,12 +95,14 @@ pub(super) fn change(call: &Call<'_>) -> Result<Answer, Refusal> {
     };
     call.model
         .update_target(call.value(0), call.value(1), change)?;
-    Ok(Answer::ok(Value::Null))
+    Ok(call.done([200, 204, 201]))
 }
 
 pub(super) fn delete(call: &Call<'_>) -> Result<Answer, Refusal> {
-    call.model.delete_target(call.value(0), call.value(1))?;
-    Ok(Answer::gone())
+    let with_luns = !call.model.options().keep_targets_with_luns;
+    call.model
+        .delete_target(call.value(0), call.value(1), with_luns)?;
+    Ok(call.done([204, 200, 201]))
 }
 
 pub(super) fn sessions(call: &Call<'_>) -> Result<Answer, Refusal> {

@@ -1,7 +1,7 @@
 //! Users with which initiators authenticate themselves (CHAP).
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::answer::{Answer, Refusal};
 use super::call::Call;
@@ -33,7 +33,7 @@ pub(super) fn add(call: &Call<'_>) -> Result<Answer, Refusal> {
     let Add { name, password } = call.body()?;
     call.model
         .add_user(call.value(0), call.value(1), User { name, password })?;
-    Ok(Answer::created(Value::Null))
+    Ok(call.done([201, 204, 200]))
 }
 
 pub(super) fn remove(call: &Call<'_>) -> Result<Answer, Refusal> {

@@ -1,7 +1,6 @@
 //! Volumes. Sizes are strings, as the appliance has them.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -71,28 +70,36 @@ struct Property {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Delete {
-    recursively_children: bool,
+pub(super) struct Delete {
+    /// Snapshots, too.
+    pub(super) recursively_children: bool,
     recursively_dependents: bool,
-    force_umount: bool,
+    #[serde(rename = "force_umount")]
+    _force_umount: bool,
+}
+
+impl Delete {
+    /// How something is to be deleted.
+    pub(super) fn of(call: &Call<'_>) -> Result<Self, Strict> {
+        let delete: Self = call.body_if_any()?;
+        if delete.recursively_dependents {
+            // It would take other volumes along.
+            return Err(Strict::field("no client may use 'recursively_dependents'"));
+        }
+        Ok(delete)
+    }
 }
 
 pub(super) fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
     let available = call.model.pool(call.value(0))?.available;
     let volumes = call.model.volumes(call.value(0))?;
-    pages(
-        call,
-        volumes
-            .iter()
-            .map(|volume| shown(volume, available))
-            .collect(),
-    )
+    pages(call, &volumes, |volume| shown(call, volume, available))
 }
 
 pub(super) fn get(call: &Call<'_>) -> Result<Answer, Refusal> {
     let available = call.model.pool(call.value(0))?.available;
     let volume = call.model.volume(call.value(0), call.value(1))?;
-    Ok(Answer::ok(shown(&volume, available)))
+    Ok(Answer::ok(shown(call, &volume, available)))
 }
 
 /// Answers without data: what the appliance shows here is not known, so that no client may use it.
@@ -126,7 +133,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
         properties,
     };
     call.model.create_volume(call.value(0), new)?;
-    Ok(Answer::created(Value::Null))
+    Ok(call.done([201, 200, 201]))
 }
 
 pub(super) fn change(call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -150,7 +157,7 @@ pub(super) fn change(call: &Call<'_>) -> Result<Answer, Refusal> {
             provisioning: None,
         } => {
             call.model.rename_volume(pool, volume, &name)?;
-            Ok(Answer::ok(Value::Null))
+            Ok(call.done([200, 204, 201]))
         }
         Change {
             size: None,
@@ -159,7 +166,7 @@ pub(super) fn change(call: &Call<'_>) -> Result<Answer, Refusal> {
         } => {
             call.model
                 .set_thin(pool, volume, matches!(provisioning, Provisioning::Thin))?;
-            Ok(Answer::ok(Value::Null))
+            Ok(call.done([200, 204, 201]))
         }
         _ => Err(Strict::field("one of 'size', 'name' and 'provisioning' at a time").into()),
     }
@@ -180,46 +187,33 @@ pub(super) fn set_property(call: &Call<'_>) -> Result<Answer, Refusal> {
         &property_name,
         &property_value,
     )?;
-    Ok(Answer::gone())
+    Ok(call.done([204, 200, 201]))
 }
 
-/// The flags change nothing as long as volumes have neither snapshots nor clones.
 pub(super) fn delete(call: &Call<'_>) -> Result<Answer, Refusal> {
-    let Delete {
-        recursively_children: _,
-        recursively_dependents,
-        force_umount: _,
-    } = call.body_if_any()?;
-    if recursively_dependents {
-        // It would take other volumes along.
-        return Err(Strict::field("no client may use 'recursively_dependents'").into());
-    }
-    call.model.delete_volume(call.value(0), call.value(1))?;
+    let snapshots = Delete::of(call)?.recursively_children;
+    call.model
+        .delete_volume(call.value(0), call.value(1), snapshots)?;
     Ok(Answer::gone())
 }
 
-fn shown(volume: &Volume, available: u64) -> Value {
-    let name = volume.name();
-    let size = volume.size();
-    let used = volume
-        .file
-        .metadata()
-        .map_or(0, |metadata| metadata.blocks() * 512);
+fn shown(call: &Call<'_>, volume: &Volume, available: u64) -> Value {
     let scsi_id = volume.scsi_id();
+    let origin = volume.origin().map(|origin| origin.full_name());
     let mut shown = json!({
-        "name": name,
-        "full_name": format!("{}/{name}", volume.pool),
+        "name": volume.name(),
+        "full_name": volume.full_name(),
         "type": "volume",
-        "volsize": size.to_string(),
-        "volblocksize": volume.block_size.to_string(),
-        "creation": volume.created.to_string(),
-        "origin": null,
-        "is_clone": false,
+        "volsize": call.number(volume.size()),
+        "volblocksize": call.number(volume.block_size),
+        "creation": call.number(volume.created),
+        "is_clone": origin.is_some(),
+        "origin": origin,
         "default_scsi_id": scsi_id,
         "san:volume_id": scsi_id,
-        "used": used.to_string(),
-        "available": available.to_string(),
-        "refreservation": volume.reserved().to_string(),
+        "used": call.number(volume.used()),
+        "available": call.number(available),
+        "refreservation": call.number(volume.reserved()),
     });
     if let Value::Object(fields) = &mut shown {
         fields.extend(
@@ -232,7 +226,7 @@ fn shown(volume: &Volume, available: u64) -> Value {
     shown
 }
 
-fn known_property(name: &str) -> Result<(), Strict> {
+pub(super) fn known_property(name: &str) -> Result<(), Strict> {
     if PROPERTIES.iter().any(|(known, _)| *known == name) {
         return Ok(());
     }

@@ -101,12 +101,10 @@ pub(crate) fn synchronize(cdb: &Cdb, unit: &LunView) -> Result<Plan, Refusal> {
 
 /// Reads into the whole of `buffer`; holes and what the file does not have are zeros.
 pub(crate) fn read(volume: &Volume, offset: u64, buffer: &mut [u8]) -> Result<(), Sense> {
+    let file = volume.data().map_err(|_| Sense::READ_ERROR)?;
     let mut done = 0;
     while done < buffer.len() {
-        match volume
-            .file
-            .read_at(&mut buffer[done..], offset + done as u64)
-        {
+        match file.read_at(&mut buffer[done..], offset + done as u64) {
             Ok(0) => {
                 buffer[done..].fill(0);
                 break;
@@ -121,13 +119,16 @@ pub(crate) fn read(volume: &Volume, offset: u64, buffer: &mut [u8]) -> Result<()
 
 pub(crate) fn store(volume: &Volume, offset: u64, data: &[u8]) -> Result<(), Sense> {
     volume
-        .file
-        .write_all_at(data, offset)
+        .data()
+        .and_then(|file| file.write_all_at(data, offset))
         .map_err(|_| Sense::WRITE_ERROR)
 }
 
 fn flush(volume: &Volume) -> Result<(), Sense> {
-    volume.file.sync_data().map_err(|_| Sense::WRITE_ERROR)
+    volume
+        .data()
+        .and_then(|file| file.sync_data())
+        .map_err(|_| Sense::WRITE_ERROR)
 }
 
 /// WRITE and WRITE AND VERIFY: whole blocks of what has come.

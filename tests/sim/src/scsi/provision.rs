@@ -114,7 +114,10 @@ fn zero(volume: &Volume, range: Range) -> Result<(), Sense> {
         return Ok(());
     }
     let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-    match rustix::fs::fallocate(&volume.file, hole, range.offset, range.length) {
+    let file = volume.data().map_err(|_| Sense::WRITE_ERROR)?;
+    let made = rustix::fs::fallocate(&*file, hole, range.offset, range.length);
+    drop(file); // What writes below takes it by itself.
+    match made {
         Ok(()) => return Ok(()),
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
         Err(_) => return Err(Sense::WRITE_ERROR),

@@ -2,12 +2,14 @@
 
 mod addresses;
 mod client;
+mod clones;
 mod control;
 mod faults;
 mod luns;
 mod pools;
 mod program;
 mod publish;
+mod snapshots;
 mod strict;
 mod targets;
 mod transport;

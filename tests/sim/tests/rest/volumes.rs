@@ -156,11 +156,21 @@ fn a_volume_grows_and_keeps_what_it_holds() {
     let mut start = [0; 4];
     std::io::Read::read_exact(&mut std::fs::File::open(&file).unwrap(), &mut start).unwrap();
     assert_eq!(&start, b"kept");
-    // ZFS has no such sizes.
-    let (_, _, message) = client
-        .call("PUT", &path("v_a"), json!({"size": "2147483649"}))
-        .error(400);
-    assert!(message.contains("multiple"), "{message}");
+    // ZFS has no such sizes: what does not fill a block is cut off.
+    client
+        .call("PUT", &path("v_a"), json!({"size": "2147500031"}))
+        .data(201);
+    assert_eq!(client.get(&path("v_a")).data(200)["volsize"], "2147483648");
+    let odd = json!({"name": "v_odd", "size": "40000", "blocksize": "32K"});
+    client.call("POST", VOLUMES, odd).data(201);
+    assert_eq!(client.get(&path("v_odd")).data(200)["volsize"], "32768");
+    let none = json!({"name": "v_none", "size": "32767", "blocksize": "32K"});
+    let (class, _, message) = client.call("POST", VOLUMES, none).error(400);
+    assert_eq!(class, "opene.exceptions.ValidationError");
+    assert!(
+        message.contains("at least the volume block size 32768"),
+        "{message}"
+    );
     assert_eq!(appliance.violations(), []);
 }
 
