@@ -52,4 +52,13 @@ pub enum NameError {
         /// The text.
         value: String,
     },
+    /// The text cannot be followed by a number to make a name.
+    #[error(
+        "{value:?} cannot begin the names of volumes; give a text that is not blank and does not \
+         end in a digit, such as \"vm-100-disk-\""
+    )]
+    Stem {
+        /// The text.
+        value: String,
+    },
 }

@@ -32,6 +32,7 @@
 //! | export of a snapshot of no volume | `se_snap1_`, `sh_...` | cannot be asked for | the second is the name of the snapshot itself |
 //! | hidden names `t_<id>_<random>` | made; for some ids it crashes | shown, never made | nothing uses them |
 //! | `vm-100x-disk-0` | listed as a disk of guest `100x` | not a guest's | there is no such guest |
+//! | time of a snapshot that is absent or cannot be read | 1970 | unknown, [`SnapshotTime::parse`](crate::SnapshotTime::parse) | it would look older than all others |
 //! | SCSI ID shorter than 8 characters | a short WWID | an error | the target pads the ID: the host shows another WWID |
 //! | target prefix with `_`, `/`, `@` | sent | an error | the appliance refuses it |
 //! | target prefix with other than ASCII | those are dropped | an error | the targets would not be where the setting says |

@@ -4,6 +4,7 @@ mod appliance;
 mod client;
 mod decode;
 mod errors;
+mod free;
 mod lists;
 mod names;
 mod publish;
