@@ -53,6 +53,7 @@ mod publish;
 mod snapshots;
 mod targets;
 pub mod transport;
+mod unpublish;
 mod vips;
 mod volumes;
 
@@ -76,4 +77,5 @@ pub use names::{
 pub use pool::Pool;
 pub use publish::{Created, Publish, Published};
 pub use secrecy::SecretString;
+pub use unpublish::{Unpublish, Unpublished};
 pub use volumes::NewVolume;

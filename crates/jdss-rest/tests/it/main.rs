@@ -7,6 +7,7 @@ mod errors;
 mod free;
 mod lists;
 mod names;
+mod procedures;
 mod publish;
 mod script;
 mod server;

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Appliance;
+use crate::error::Result;
+use crate::model::SessionInfo;
 
 /// A LUN as an initiator would find it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,5 +37,37 @@ impl Appliance {
                     .collect()
             })
         }
+    }
+
+    /// Shows a session of an initiator without a connection, as if it had logged in at the address `at` of ours; its
+    /// id, for [`log_out`](Self::log_out). For hosts that are pretended, or elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// No pool has this target.
+    pub fn log_in(
+        &self,
+        target: &str,
+        initiator: &str,
+        from: IpAddr,
+        at: IpAddr,
+    ) -> Result<String> {
+        let model = self.service.model();
+        if model.target(target).is_none() {
+            return Err(crate::error::Error::TargetMissing {
+                target: target.to_owned(),
+            });
+        }
+        Ok(model.session_opened(SessionInfo {
+            target: target.to_owned(),
+            initiator: initiator.to_owned(),
+            initiator_ip: from,
+            portal_ip: at,
+        }))
+    }
+
+    /// Ends a session that [`log_in`](Self::log_in) began.
+    pub fn log_out(&self, id: &str) {
+        self.service.model().session_closed(id);
     }
 }

@@ -1,0 +1,282 @@
+//! Taking a volume off its target, unless somebody else may be using it.
+
+use std::time::{Duration, Instant};
+
+use crate::client::Client;
+use crate::error::{Error, ErrorKind};
+use crate::initiator::LocalInitiator;
+use crate::names::{TargetFamily, TargetGroup, TargetPrefix};
+use crate::pool::Pool;
+
+/// Rounds before giving up.
+const ROUNDS: u32 = 5;
+/// The most time that is kept to look what became of a deletion that hangs.
+const CONFIRM: Duration = Duration::from_secs(15);
+
+/// What to take off its target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpublish {
+    /// The pool.
+    pub pool: String,
+    /// Physical name of the volume, or of the clone that exports a snapshot.
+    pub volume: String,
+    /// The target it is on, as far as is known; saves a call.
+    pub target: Option<String>,
+    /// The prefix of target names.
+    pub target_prefix: TargetPrefix,
+    /// The group of volumes that share targets with it.
+    pub group: TargetGroup,
+    /// Who we are, and whose sessions count for nothing.
+    pub local: LocalInitiator,
+}
+
+/// What became of a volume that was taken off its target.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Unpublished {
+    /// The target it was on; `None` where it was attached to none.
+    pub target: Option<String>,
+    /// Whether that target is gone, too.
+    pub target_deleted: bool,
+    /// Why that target is still there, when it was to go.
+    pub left: Option<Box<Error>>,
+}
+
+impl Client {
+    /// Makes sure that a volume is attached nowhere, unless others are logged in to its target.
+    ///
+    /// Doing it twice is the same as doing it once. A target of the group on
+    /// which nothing but this volume is, and to which nobody is logged in, is
+    /// deleted with it. Three calls when [`Unpublish::target`] is right, four
+    /// otherwise; two more on an appliance that deletes only empty targets.
+    /// Blocks until it is done, at most up to the deadline: a teardown can
+    /// take minutes. Log out before: a target with sessions of our own stays.
+    ///
+    /// A volume that another client attaches to the same target between the
+    /// look at it and its deletion can lose its attachment; publishing it
+    /// again cures that. Hold one lock for each target group around publishing
+    /// and unpublishing where that must not be.
+    ///
+    /// # Errors
+    ///
+    /// * [`Error::ForeignSessions`]: others are logged in; nothing was changed.
+    /// * [`Error::AttachedTwice`]: detach it from all targets but one.
+    /// * Those that all calls have: see [`Pool`]. "Not attached" is success,
+    ///   "could not ask" is not: the volume may be attached or not.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// use jdss_rest::{ErrorKind, LocalInitiator, TargetGroup, Unpublish};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// let request = Unpublish {
+    ///     pool: "Pool-0".to_owned(),
+    ///     volume: "v_vm-100-disk-0".to_owned(),
+    ///     target: None,
+    ///     target_prefix: "iqn.2025-04.proxmox.joviandss.iscsi:".parse()?,
+    ///     group: TargetGroup::of("vm-100-disk-0")?,
+    ///     local: LocalInitiator::new("iqn.1993-08.org.debian:01:aa11bb22cc33", &["10.1.0.51".parse()?]),
+    /// };
+    /// match client.unpublish(&request, Instant::now() + Duration::from_secs(60)) {
+    ///     Ok(done) => println!("it was on {:?}", done.target),
+    ///     Err(error) if error.kind() == ErrorKind::InUse => println!("later: {error}"),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn unpublish(&self, request: &Unpublish, deadline: Instant) -> Result<Unpublished, Error> {
+        let family = TargetFamily::new(&request.target_prefix, &request.group)
+            .map_err(|reason| Error::Name { reason })?;
+        let work = Withdrawal {
+            client: self,
+            pool: self.pool(&request.pool),
+            request,
+            family,
+            deadline,
+            luns_first: false,
+            tried: None,
+        };
+        work.run()
+    }
+}
+
+/// What came of a step.
+enum Step {
+    Done(Unpublished),
+    /// It is not where it was thought to be: ask.
+    Elsewhere,
+    /// Somebody or something came between; look again.
+    Again(Option<Error>),
+}
+
+/// One withdrawal under way.
+struct Withdrawal<'a> {
+    client: &'a Client,
+    pool: Pool,
+    request: &'a Unpublish,
+    family: TargetFamily,
+    deadline: Instant,
+    /// The appliance does not delete a target that has LUNs, or it did not work out.
+    luns_first: bool,
+    /// A target from which the volume may have been taken, with the failure that leaves it open.
+    tried: Option<(String, Error)>,
+}
+
+impl Withdrawal<'_> {
+    fn run(mut self) -> Result<Unpublished, Error> {
+        let mut hint = self.request.target.clone();
+        let mut round = 1;
+        loop {
+            let error = match self.round(hint.take())? {
+                Step::Done(done) => return Ok(done),
+                Step::Elsewhere => continue,
+                Step::Again(error) => error,
+            };
+            if round >= ROUNDS || !self.client.pause(round, self.deadline) {
+                let tried = self.tried.take().map(|(_, error)| error);
+                return Err(error.or(tried).unwrap_or_else(|| self.incomplete()));
+            }
+            round += 1;
+        }
+    }
+
+    fn round(&mut self, hint: Option<String>) -> Result<Step, Error> {
+        if let Some(target) = hint {
+            return self.take_off(target, true);
+        }
+        let volume = &self.request.volume;
+        match self.client.attached_in(&self.pool, volume, self.deadline) {
+            Ok(None) => self.is_nowhere().map(Step::Done),
+            Ok(Some(found)) => self.take_off(found.target.unwrap_or_default(), false),
+            Err(error @ Error::Incomplete { .. }) => Ok(Step::Again(Some(error))),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn incomplete(&self) -> Error {
+        let volume = self.request.volume.clone();
+        Error::Incomplete { volume }
+    }
+
+    /// The appliance says that the volume is attached nowhere.
+    fn is_nowhere(&mut self) -> Result<Unpublished, Error> {
+        let Some((target, error)) = self.tried.take() else {
+            return Ok(Unpublished {
+                target: None,
+                target_deleted: false,
+                left: None,
+            });
+        };
+        // The deletion went through although it failed; all of it, or only what was on the target?
+        let target_deleted = match self.pool.target(&target, self.deadline) {
+            Ok(_) => false,
+            Err(error) if error.kind() == ErrorKind::Missing => true,
+            Err(error) => return Err(error),
+        };
+        Ok(Unpublished {
+            target: Some(target),
+            target_deleted,
+            left: (!target_deleted).then(|| Box::new(error)),
+        })
+    }
+
+    /// Takes the volume off this target. The list of LUNs is the last thing
+    /// looked at before anything is deleted.
+    fn take_off(&mut self, target: String, guessed: bool) -> Result<Step, Error> {
+        let gone = |error: Error| match error.kind() {
+            ErrorKind::Missing if guessed => Ok(Step::Elsewhere),
+            ErrorKind::Missing => Ok(Step::Again(Some(error))),
+            _ => Err(error),
+        };
+        let sessions = match self.pool.sessions(&target, self.deadline) {
+            Ok(sessions) => self.request.local.refuse_foreign(&target, sessions)?,
+            Err(error) => return gone(error),
+        };
+        let luns = match self.pool.luns(&target, self.deadline) {
+            Ok(luns) => luns,
+            Err(error) => return gone(error),
+        };
+        let ours = luns.iter().any(|lun| lun.volume == self.request.volume);
+        if !ours && guessed {
+            return Ok(Step::Elsewhere);
+        }
+        let alone = ours && luns.len() == 1;
+        let whole = alone && sessions.is_empty() && self.family.contains(&target);
+        if whole && !self.luns_first {
+            return self.delete_target(target);
+        }
+        let limit = self.limit();
+        match self.pool.detach(&target, &self.request.volume, limit) {
+            Ok(_) if whole => Ok(Step::Done(self.tidy(target))),
+            Ok(_) => Ok(Step::Done(Unpublished {
+                target: Some(target),
+                target_deleted: false,
+                left: None,
+            })),
+            Err(error) => self.lost(target, error),
+        }
+    }
+
+    /// The target has no other LUN and nobody is logged in to it.
+    fn delete_target(&mut self, target: String) -> Result<Step, Error> {
+        match self.pool.delete_target(&target, self.limit()) {
+            Ok(_) => Ok(Step::Done(Unpublished {
+                target: Some(target),
+                target_deleted: true,
+                left: None,
+            })),
+            // It may have been done; and somebody may have logged in.
+            Err(error) if is_open(&error) => {
+                self.luns_first = true;
+                self.lost(target, error)
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::Auth | ErrorKind::Untrusted) => {
+                Err(error)
+            }
+            // An appliance that deletes only empty targets: look again, the LUN goes first then.
+            Err(_) => {
+                self.luns_first = true;
+                self.take_off(target, false)
+            }
+        }
+    }
+
+    /// The volume is off its target, which is empty now unless somebody was faster.
+    fn tidy(&self, target: String) -> Unpublished {
+        let left = match self.pool.delete_target(&target, self.limit()) {
+            Ok(_) => None,
+            Err(error) => Some(Box::new(error)),
+        };
+        Unpublished {
+            target: Some(target),
+            target_deleted: left.is_none(),
+            left,
+        }
+    }
+
+    /// A deletion whose end is not known.
+    fn lost(&mut self, target: String, error: Error) -> Result<Step, Error> {
+        if !is_open(&error) || Instant::now() >= self.deadline {
+            return Err(error);
+        }
+        self.tried = Some((target, error));
+        Ok(Step::Again(None))
+    }
+
+    /// So long for a deletion, with time left to look what came of it.
+    fn limit(&self) -> Instant {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        self.deadline
+            .checked_sub(CONFIRM.min(left / 4))
+            .unwrap_or(self.deadline)
+    }
+}
+
+/// Whether it may have been done or not.
+fn is_open(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Deadline | ErrorKind::Transient | ErrorKind::Unreachable
+    )
+}
