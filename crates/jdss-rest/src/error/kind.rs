@@ -3,6 +3,21 @@
 use super::Error;
 
 /// What sort of failure it is: the thing to match on.
+///
+/// # Example
+///
+/// ```
+/// use jdss_rest::{Error, ErrorKind};
+///
+/// fn advice(error: &Error) -> &'static str {
+///     match error.kind() {
+///         ErrorKind::Missing => "it is not there",
+///         ErrorKind::Auth => "check user and password",
+///         _ if error.is_transient() => "try again later",
+///         _ => "look at the text",
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -44,6 +59,14 @@ pub enum ErrorKind {
 
 impl Error {
     /// The sort of failure.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::{Client, ErrorKind};
+    /// let error = Client::builder(vec![]).build().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Invalid);
+    /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {

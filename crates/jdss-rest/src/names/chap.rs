@@ -106,6 +106,15 @@ impl ChapPassword {
     ///
     /// [`ChapPasswordError`]: it is too short or too long, or has a character
     /// that the appliance refuses; choose another one.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::{ChapPassword, SecretString};
+    /// assert!(ChapPassword::new(SecretString::from("correct-horse")).is_ok());
+    /// let refused = ChapPassword::new(SecretString::from("correct horse")).unwrap_err();
+    /// assert!(refused.to_string().starts_with("character 8 "));
+    /// ```
     pub fn new(password: SecretString) -> Result<Self, ChapPasswordError> {
         let text = password.expose_secret();
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-_!@%()+?.:;".contains(c);
@@ -153,6 +162,14 @@ impl fmt::Debug for ChapPassword {
 }
 
 /// Why a text is not a CHAP password; never shows any of it.
+///
+/// # Example
+///
+/// ```
+/// use jdss_rest::ChapPasswordError;
+/// let error = ChapPasswordError::TooShort;
+/// assert_eq!(error.to_string(), "the CHAP password is too short; it needs 12 to 255 characters");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChapPasswordError {

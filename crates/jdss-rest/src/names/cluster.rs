@@ -39,6 +39,15 @@ impl ClusterPrefix {
     ///
     /// * [`NameError::Empty`]: the name is empty.
     /// * [`NameError::TooLong`]: the name is too long with the prefix.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let prefix: jdss_rest::ClusterPrefix = "pveA".parse()?;
+    /// assert_eq!(prefix.apply("vm-100-disk-0")?.as_str(), "pveA_vm-100-disk-0");
+    /// assert!(prefix.apply("").is_err());
+    /// # Ok::<(), jdss_rest::NameError>(())
+    /// ```
     pub fn apply(&self, name: &str) -> Result<VolumeId, NameError> {
         if name.is_empty() {
             return Err(NameError::Empty {
@@ -49,6 +58,15 @@ impl ClusterPrefix {
     }
 
     /// The name within the cluster; `None` when the volume is not this cluster's.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let prefix: jdss_rest::ClusterPrefix = "pveA".parse()?;
+    /// assert_eq!(prefix.strip(&"pveA_vm-100-disk-0".parse()?), Some("vm-100-disk-0"));
+    /// assert_eq!(prefix.strip(&"pveAB_vm-100-disk-0".parse()?), None);
+    /// # Ok::<(), jdss_rest::NameError>(())
+    /// ```
     #[must_use]
     pub fn strip<'id>(&self, id: &'id VolumeId) -> Option<&'id str> {
         let name = id.as_str().strip_prefix(&self.0)?.strip_prefix('_')?;

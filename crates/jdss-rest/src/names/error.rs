@@ -1,4 +1,16 @@
 /// Why a text is not a valid name.
+///
+/// # Example
+///
+/// ```
+/// use jdss_rest::{ClusterPrefix, NameError};
+/// let error = "pve-A".parse::<ClusterPrefix>().unwrap_err();
+/// assert!(matches!(error, NameError::BadCharacter { found: '-', .. }));
+/// assert_eq!(
+///     error.to_string(),
+///     "the cluster prefix \"pve-A\" contains '-'; allowed are A-Z, a-z and 0-9"
+/// );
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {

@@ -35,6 +35,14 @@ impl ScsiId {
     }
 
     /// The eight bytes of the EUI-64 designator.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let id: jdss_rest::ScsiId = "4fa1c0de77e2b316".parse()?;
+    /// assert_eq!(&id.eui64(), b"4fa1c0de");
+    /// # Ok::<(), jdss_rest::NameError>(())
+    /// ```
     #[must_use]
     pub fn eui64(&self) -> [u8; 8] {
         let mut eui = [0; 8];
@@ -43,6 +51,14 @@ impl ScsiId {
     }
 
     /// The WWID under which udev and multipath know the disk: `2` and 16 hex digits.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let id: jdss_rest::ScsiId = "95545635e1780899".parse()?;
+    /// assert_eq!(id.wwid(), "23935353435363335");
+    /// # Ok::<(), jdss_rest::NameError>(())
+    /// ```
     #[must_use]
     pub fn wwid(&self) -> String {
         format!("2{}", HEXLOWER.encode(&self.eui64()))

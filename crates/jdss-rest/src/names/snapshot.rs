@@ -29,6 +29,16 @@ impl SnapshotId {
     }
 
     /// The name of the snapshot on the appliance.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::SnapshotId;
+    /// assert_eq!("snap1".parse::<SnapshotId>()?.physical_name(), "s_snap1");
+    /// let id: SnapshotId = "before.update".parse()?;
+    /// assert_eq!(id.physical_name(), "sh_before_update_MJSWM33SMUXHK4DEMF2GK---");
+    /// # Ok::<(), jdss_rest::NameError>(())
+    /// ```
     #[must_use]
     pub fn physical_name(&self) -> String {
         physical(&self.0)
@@ -39,6 +49,15 @@ impl SnapshotId {
     /// # Errors
     ///
     /// [`NameError::TooLong`]: both ids together are too long for one name.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::{SnapshotId, VolumeId};
+    /// let (id, volume): (SnapshotId, VolumeId) = ("snap1".parse()?, "abc".parse()?);
+    /// assert_eq!(id.export_name(&volume)?, "se_snap1_MFRGG---");
+    /// # Ok::<(), jdss_rest::NameError>(())
+    /// ```
     pub fn export_name(&self, volume: &VolumeId) -> Result<String, NameError> {
         let of = base32_encode(volume.as_str());
         let id = &self.0;

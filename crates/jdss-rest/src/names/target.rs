@@ -108,6 +108,15 @@ impl TargetGroup {
     /// # Errors
     ///
     /// [`NameError::Empty`]: the name is empty.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::TargetGroup;
+    /// assert_eq!(TargetGroup::of("vm-100-disk-0")?, TargetGroup::of("base-100-disk-1")?);
+    /// assert_eq!(TargetGroup::of("my disk")?.as_str(), "my-disk-x496b998815d24340");
+    /// # Ok::<(), jdss_rest::NameError>(())
+    /// ```
     pub fn of(volume: &str) -> Result<Self, NameError> {
         if let Some(GuestVolume { guest, .. }) = GuestVolume::parse(volume)
             // `base-100` without anything after the number is nobody's disk.
@@ -193,6 +202,15 @@ impl TargetFamily {
     ///
     /// [`NameError::TooLong`]: the names would be longer than [`MAX_LEN`](Self::MAX_LEN);
     /// choose a shorter prefix.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::names::TargetFamily;
+    /// let family = TargetFamily::new(&"iqn.2025-04.a.b".parse()?, &"vm-10".parse()?)?;
+    /// assert_eq!(family.name(7), "iqn.2025-04.a.b:vm-10-7");
+    /// # Ok::<(), jdss_rest::NameError>(())
+    /// ```
     pub fn new(prefix: &TargetPrefix, group: &TargetGroup) -> Result<Self, NameError> {
         let stem = format!("{prefix}{group}-");
         let len = stem.len() + Self::INDEX_LEN;
@@ -207,12 +225,31 @@ impl TargetFamily {
     }
 
     /// The name of the target with this index.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use jdss_rest::names::TargetFamily;
+    /// let family = TargetFamily::new(&"iqn.2025-04.a.b".parse()?, &"vm-10".parse()?)?;
+    /// assert_eq!(family.name(0), "iqn.2025-04.a.b:vm-10-0");
+    /// # Ok::<(), jdss_rest::NameError>(())
+    /// ```
     #[must_use]
     pub fn name(&self, index: u32) -> String {
         format!("{}{index}", self.stem)
     }
 
     /// Whether the target belongs to the group: the very prefix, then digits only.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use jdss_rest::names::TargetFamily;
+    /// let family = TargetFamily::new(&"iqn.2025-04.a.b".parse()?, &"vm-10".parse()?)?;
+    /// assert!(family.contains("iqn.2025-04.a.b:vm-10-12"));
+    /// assert!(!family.contains("iqn.2025-04.a.b:vm-100-0"));
+    /// # Ok::<(), jdss_rest::NameError>(())
+    /// ```
     #[must_use]
     pub fn contains(&self, target: &str) -> bool {
         target
@@ -221,6 +258,15 @@ impl TargetFamily {
     }
 
     /// The name with the lowest index that no target in `existing` has.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use jdss_rest::names::TargetFamily;
+    /// let family = TargetFamily::new(&"iqn.a".parse()?, &"vm-1".parse()?)?;
+    /// assert_eq!(family.first_free(&["iqn.a:vm-1-0", "iqn.a:vm-1-2"]), "iqn.a:vm-1-1");
+    /// # Ok::<(), jdss_rest::NameError>(())
+    /// ```
     #[must_use]
     pub fn first_free(&self, existing: &[&str]) -> String {
         let indices: std::collections::BTreeSet<u32> = existing

@@ -37,6 +37,15 @@ impl VolumeId {
     /// otherwise `vh_<readable>_<base32 of the id>`. The existing clients take
     /// every Unicode letter and a final newline for plain characters; the
     /// appliance refuses such names, so here these ids are encoded.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::VolumeId;
+    /// assert_eq!("vm-100-disk-0".parse::<VolumeId>()?.physical_name(), "v_vm-100-disk-0");
+    /// assert_eq!("a/b".parse::<VolumeId>()?.physical_name(), "vh_a_b_MEXWE---");
+    /// # Ok::<(), jdss_rest::NameError>(())
+    /// ```
     #[must_use]
     pub fn physical_name(&self) -> String {
         physical(&self.0)
