@@ -54,6 +54,15 @@ impl Builder {
     }
 
     /// Sets the TCP port of the REST API, the same on all addresses. Default: 82.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use jdss_rest::{Client, Tls};
+    /// let builder = Client::builder(vec!["10.1.0.11".parse()?]).port(8082);
+    /// # let _ = builder;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
@@ -61,6 +70,16 @@ impl Builder {
     }
 
     /// Sets user and password. Default: none, which an appliance refuses.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use jdss_rest::{Client, Tls};
+    /// let builder = Client::builder(vec!["10.1.0.11".parse()?])
+    ///     .credentials("admin", std::env::var("PASSWORD").unwrap_or_default().into());
+    /// # let _ = builder;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn credentials(mut self, user: &str, password: SecretString) -> Self {
         self.credentials = Some(Credentials {
@@ -71,6 +90,16 @@ impl Builder {
     }
 
     /// Sets how certificates are checked. Default: [`Tls::WebPki`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use jdss_rest::{Client, Tls};
+    /// let builder = Client::builder(vec!["10.1.0.11".parse()?])
+    ///     .tls(Tls::CaFile("/etc/jdss/ca.pem".into()));
+    /// # let _ = builder;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = tls;
@@ -82,6 +111,16 @@ impl Builder {
     ///
     /// One that is not among the addresses of this client is ignored.
     /// Default: the first of them.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use jdss_rest::{Client, Tls};
+    /// let builder = Client::builder(vec!["10.1.0.11".parse()?, "10.2.0.11".parse()?])
+    ///     .prefer("10.2.0.11".parse()?);
+    /// # let _ = builder;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn prefer(mut self, address: IpAddr) -> Self {
         self.preferred = Some(address);
@@ -89,6 +128,16 @@ impl Builder {
     }
 
     /// Sets how long a connection may take, TLS included. Default: 2 s.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use jdss_rest::{Client, Tls};
+    /// use std::time::Duration;
+    /// let builder = Client::builder(vec!["10.1.0.11".parse()?]).connect_timeout(Duration::from_secs(5));
+    /// # let _ = builder;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect = limit;
@@ -101,6 +150,17 @@ impl Builder {
     /// A pool that moves to the other head takes its addresses along, which
     /// lasts one to two minutes. The deadline of a call bounds this as well.
     /// With [`Duration::ZERO`] each address is asked once.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use jdss_rest::{Client, Tls};
+    /// use std::time::Duration;
+    /// // For a status that must be quick.
+    /// let builder = Client::builder(vec!["10.1.0.11".parse()?]).outage(Duration::ZERO);
+    /// # let _ = builder;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn outage(mut self, limit: Duration) -> Self {
         self.outage = limit;
@@ -113,6 +173,17 @@ impl Builder {
     /// a pause is taken off by chance. A call that may be repeated is made up
     /// to eight times while the appliance answers with a failure that passes:
     /// about 7 s of pauses with the default.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use jdss_rest::{Client, Tls};
+    /// use std::time::Duration;
+    /// // For tests: no waiting.
+    /// let builder = Client::builder(vec!["10.1.0.11".parse()?]).retry_pause(Duration::ZERO);
+    /// # let _ = builder;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn retry_pause(mut self, pause: Duration) -> Self {
         self.pause = pause;
@@ -127,6 +198,15 @@ impl Builder {
     /// * [`Error::BadUser`]: the user name contains a colon.
     /// * [`Error::CaFile`], [`Error::BadCa`]: the certificates cannot be read.
     /// * [`Error::NoPin`]: give at least one fingerprint.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::{Client, Error};
+    /// let client = Client::builder(vec!["10.1.0.11".parse()?]).build()?;
+    /// assert!(matches!(Client::builder(vec![]).build(), Err(Error::NoAddress)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn build(mut self) -> Result<Client, Error> {
         if self
             .credentials
@@ -147,6 +227,8 @@ impl Builder {
     /// # Errors
     ///
     /// [`Error::NoAddress`]: give at least one address.
+    ///
+    /// See [`Transport`] for one.
     pub fn build_with(self, transport: impl Transport + 'static) -> Result<Client, Error> {
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for address in &self.addresses {

@@ -67,6 +67,17 @@ impl Client {
     ///
     /// On a cluster use VIPs: they stay with the pool. They are tried in
     /// order; the one that answered last is asked first from then on.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use jdss_rest::{Client, Tls};
+    /// let client = Client::builder(vec!["10.1.0.11".parse()?, "fd00::11".parse()?])
+    ///     .credentials("admin", "secret".to_owned().into())
+    ///     .tls(Tls::CaFile("/etc/jdss/ca.pem".into()))
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn builder(addresses: Vec<IpAddr>) -> Builder {
         Builder::new(addresses)
@@ -96,6 +107,21 @@ impl Client {
     ///
     /// Given to [`Builder::prefer`] of a later client, also one in another
     /// process, it spares that one the time-out of an address that is dead.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// use jdss_rest::Client;
+    /// # let addresses: Vec<std::net::IpAddr> = vec!["10.1.0.11".parse()?];
+    /// let client = Client::builder(addresses.clone()).build()?;
+    /// client.pool("Pool-0").info(Instant::now() + Duration::from_secs(20))?;
+    /// if let Some(good) = client.last_good() {
+    ///     // As the next process would, with the address read from a file.
+    ///     let next = Client::builder(addresses).prefer(good.ip()).build()?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn last_good(&self) -> Option<SocketAddr> {
         if !self.inner.answered.load(Ordering::Acquire) {
@@ -106,6 +132,15 @@ impl Client {
     }
 
     /// The pool of this name. Asks nothing yet.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::Client;
+    /// let client = Client::builder(vec!["10.1.0.11".parse()?]).build()?;
+    /// assert_eq!(client.pool("Pool-0").name(), "Pool-0");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn pool(&self, name: &str) -> Pool {
         Pool::new(self, name)

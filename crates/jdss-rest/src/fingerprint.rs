@@ -39,6 +39,14 @@ impl Fingerprint {
 }
 
 /// Why a text is not a fingerprint.
+///
+/// # Example
+///
+/// ```
+/// use jdss_rest::{Fingerprint, FingerprintError};
+/// let sha1 = "A94A8FE5CCB19BA61C4C0873D391E987982FBBD3".parse::<Fingerprint>();
+/// assert_eq!(sha1, Err(FingerprintError::Length { found: 40 }));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FingerprintError {

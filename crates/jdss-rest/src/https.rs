@@ -23,6 +23,19 @@ use crate::transport::{Limits, Method, Reply, Request, Transport, TransportError
 const MAX_BODY: u64 = 64 << 20;
 
 /// How the appliance's certificate is checked.
+///
+/// # Example
+///
+/// ```
+/// use jdss_rest::Tls;
+/// // Each head of a cluster has a certificate of its own: one pin for each.
+/// let trust = Tls::Pin(vec![
+///     "9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08".parse()?,
+///     "60303AE22B998861BCE3B28F33EEC1BE758A213C86C93C076DBE9F558C11C752".parse()?,
+/// ]);
+/// # let _ = trust;
+/// # Ok::<(), jdss_rest::FingerprintError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Tls {

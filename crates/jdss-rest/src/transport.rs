@@ -25,6 +25,14 @@ pub enum Method {
 
 impl Method {
     /// Whether doing it twice is the same as doing it once.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::transport::Method;
+    /// assert!(Method::Delete.is_idempotent());
+    /// assert!(!Method::Post.is_idempotent());
+    /// ```
     #[must_use]
     pub fn is_idempotent(self) -> bool {
         !matches!(self, Self::Post)
@@ -146,6 +154,16 @@ impl TransportError {
     ///
     /// If so, a request that creates something must not be repeated before
     /// somebody has looked whether it was done.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use jdss_rest::transport::TransportError;
+    /// let limit = Duration::from_secs(2);
+    /// assert!(!TransportError::ConnectTimeout { limit }.maybe_received());
+    /// assert!(TransportError::ReplyTimeout { limit }.maybe_received());
+    /// ```
     #[must_use]
     pub fn maybe_received(&self) -> bool {
         matches!(

@@ -7,6 +7,19 @@ use super::ErrorKind;
 use crate::transport::Method;
 
 /// What the appliance said, and what it means.
+///
+/// # Example
+///
+/// ```
+/// use jdss_rest::Error;
+///
+/// fn number(error: &Error) -> Option<i64> {
+///     match error {
+///         Error::Api(api) => api.errno,
+///         _ => None,
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApiError {

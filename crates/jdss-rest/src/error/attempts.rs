@@ -6,6 +6,20 @@ use std::net::SocketAddr;
 use crate::transport::TransportError;
 
 /// The addresses tried, each with the reason why it gave no answer.
+///
+/// # Example
+///
+/// ```
+/// use jdss_rest::Error;
+///
+/// fn explain(error: &Error) {
+///     if let Error::Unreachable { attempts, .. } = error {
+///         for (address, reason) in attempts.iter() {
+///             eprintln!("{address}: {reason}");
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug, Default)]
 pub struct Attempts(pub(crate) Vec<(SocketAddr, TransportError)>);
 

@@ -23,6 +23,22 @@ pub use kind::ErrorKind;
 pub use protocol::ProtocolReason;
 
 /// An error of this crate.
+///
+/// # Example
+///
+/// ```
+/// use jdss_rest::{Error, ErrorKind};
+///
+/// fn explain(error: &Error) -> String {
+///     match error {
+///         Error::HasDependents { snapshots, clones, .. } => {
+///             format!("delete first: {snapshots:?} {clones:?}")
+///         }
+///         error if error.kind() == ErrorKind::Missing => "it is not there".to_owned(),
+///         error => error.to_string(),
+///     }
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

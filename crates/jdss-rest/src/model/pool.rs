@@ -29,6 +29,18 @@ pub struct Vip {
 
 impl Vip {
     /// Its address; `None` when the appliance writes something else there.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// for vip in client.pool("Pool-0").vips(deadline)? {
+    ///     println!("{} {:?}", vip.name, vip.ip());
+    /// }
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         self.address.trim().parse().ok()

@@ -62,6 +62,20 @@ pub struct Session {
 
 impl Session {
     /// Whether the session belongs to the initiator of this name; names compare without case.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// for session in client.pool("Pool-0").sessions("iqn.2025-04.a:vm-1-0", deadline)? {
+    ///     if !session.is_of("iqn.1993-08.org.debian:01:aa11bb22cc33") {
+    ///         println!("{session}"); // initiator iqn... at 10.1.0.51
+    ///     }
+    /// }
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     #[must_use]
     pub fn is_of(&self, initiator: &str) -> bool {
         self.initiator.eq_ignore_ascii_case(initiator)

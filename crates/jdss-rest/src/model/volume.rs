@@ -3,6 +3,20 @@ use std::fmt;
 use crate::names::ScsiId;
 
 /// A block volume.
+///
+/// # Example
+///
+/// ```
+/// use jdss_rest::{Volume, VolumeId};
+///
+/// fn describe(volume: &Volume) -> String {
+///     let gib = volume.size >> 30;
+///     match VolumeId::from_physical(&volume.name) {
+///         Some(id) => format!("{id}, {gib} GiB"),
+///         None => format!("{} of somebody else, {gib} GiB", volume.name),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Volume {
