@@ -73,6 +73,12 @@ pub(crate) fn done(_: Value) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Takes any answer that tells of success; false when it is empty though its status lets one
+/// expect something. An overloaded appliance answers so, and has done nothing.
+pub(crate) fn told(data: Value) -> Result<bool, Fault> {
+    Ok(!data.is_null())
+}
+
 /// The object that was made, where the answer has it.
 pub(crate) fn maybe<T: DeserializeOwned>(data: Value) -> Result<Option<T>, Fault> {
     // Not worth a failure: it was made, and one can look at it.

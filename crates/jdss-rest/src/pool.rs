@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
-use crate::call::{Call, done};
+use crate::call::Call;
 use crate::client::Client;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::model::{PoolInfo, Vip};
 use crate::path;
 use crate::transport::Method;
@@ -41,22 +43,6 @@ impl Pool {
 
     pub(crate) fn path(&self, segments: &[&str]) -> Result<String, Error> {
         path::path(&[&["pools", &self.name], segments].concat())
-    }
-
-    /// Removes; false when it was not there.
-    pub(crate) fn remove(
-        &self,
-        segments: &[&str],
-        subject: String,
-        deadline: Instant,
-    ) -> Result<bool, Error> {
-        let what = format!("delete {subject}");
-        let call = Call::new(Method::Delete, self.path(segments)?, what, subject);
-        match self.client.call(&call, deadline, done) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::Missing => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 
     pub(crate) fn text(&self) -> String {

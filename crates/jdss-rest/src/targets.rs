@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::model::{Attachment, Lun, Session, Target};
 use crate::path;
 use crate::pool::Pool;
+use crate::remove::Silence;
 use crate::transport::Method;
 
 impl Client {
@@ -164,18 +165,16 @@ impl Pool {
 
     /// Deletes a target, with its LUNs and sessions; false when it was not there.
     ///
-    /// May take minutes. To remove only what nobody uses, see
+    /// May take minutes; what is not answered is looked at: gone is gone. To remove only what nobody uses, see
     /// [`delete_target_if_empty`](Client::delete_target_if_empty).
     ///
     /// # Errors
     ///
     /// As for all methods.
     pub fn delete_target(&self, target: &str, deadline: Instant) -> Result<bool, Error> {
-        self.remove(
-            &["san", "iscsi", "targets", target],
-            self.target_text(target),
-            deadline,
-        )
+        let segments = ["san", "iscsi", "targets", target];
+        let call = self.removal(&segments, self.target_text(target))?;
+        self.remove_and_look(&call, Silence::Done, deadline)
     }
 
     /// Lists the sessions that initiators of all hosts have with a target.
@@ -255,6 +254,7 @@ impl Pool {
     /// As for all methods.
     pub fn detach(&self, target: &str, volume: &str, deadline: Instant) -> Result<bool, Error> {
         let segments = ["san", "iscsi", "targets", target, "luns", volume];
-        self.remove(&segments, self.lun_text(target, volume), deadline)
+        let call = self.removal(&segments, self.lun_text(target, volume))?;
+        self.remove_and_look(&call, Silence::Done, deadline)
     }
 }

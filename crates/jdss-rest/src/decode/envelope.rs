@@ -1,17 +1,22 @@
 //! The envelope of every answer: data, or an error.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::classify::classify;
 use super::fields::integer;
 use super::{Fault, excerpt, shape};
 use crate::error::ProtocolReason;
 
-/// The `data` of an answer; `Null` where there is none.
+/// The `data` of an answer; `Null` where there is none though the status lets one expect it.
+///
+/// A 204 has none by design, and counts as an empty object.
 pub(crate) fn payload(status: u16, body: &[u8]) -> Result<Value, Fault> {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     if !(200..300).contains(&status) {
         return Err(failure(status, json.as_ref(), body));
+    }
+    if status == 204 {
+        return Ok(Value::Object(Map::new()));
     }
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Null);

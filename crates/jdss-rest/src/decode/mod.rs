@@ -20,6 +20,7 @@ use crate::error::{ErrorKind, ProtocolReason};
 
 pub(crate) use envelope::payload;
 pub(crate) use page::{Page, page};
+pub(crate) use snapshot::RollbackCounts;
 
 /// Longest part of a foreign text that goes into an error, in characters.
 const EXCERPT: usize = 300;

@@ -4,7 +4,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::fields::{optional_number, text};
+use super::fields::{number, optional_number, text};
 use super::flat;
 use crate::model::{CloneInfo, Origin, Snapshot, SnapshotTime};
 
@@ -91,5 +91,26 @@ impl<'de> Deserialize<'de> for CloneInfo {
             name: without_pool(&name),
             origin: origin.as_deref().and_then(Origin::parse),
         })
+    }
+}
+
+/// How many resources are newer than a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RollbackCounts {
+    pub(crate) snapshots: u64,
+    pub(crate) clones: u64,
+}
+
+impl<'de> Deserialize<'de> for RollbackCounts {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Raw {
+            #[serde(deserialize_with = "number")]
+            snapshots: u64,
+            #[serde(deserialize_with = "number")]
+            clones: u64,
+        }
+        let Raw { snapshots, clones } = Raw::deserialize(from)?;
+        Ok(Self { snapshots, clones })
     }
 }

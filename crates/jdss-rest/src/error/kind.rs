@@ -95,6 +95,7 @@ impl Error {
             Self::Protocol { .. }
             | Self::BadEntry { .. }
             | Self::NoScsiId { .. }
+            | Self::Unidentified { .. }
             | Self::Incomplete { .. } => ErrorKind::Protocol,
             Self::NoVip { .. } | Self::VipNotAllowed { .. } => ErrorKind::NoVip,
             Self::Inactive { .. } => ErrorKind::Inactive,
@@ -107,6 +108,8 @@ impl Error {
                 _ => ErrorKind::Conflict,
             },
             Self::NotUndone { cause, .. } => cause.kind(),
+            // Not that of the source: the rollback is done, and doing it again lists nothing.
+            Self::RolledBack { .. } => ErrorKind::Other,
         }
     }
 
@@ -121,7 +124,10 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Contended { .. } | Self::NoScsiId { .. } | Self::Incomplete { .. } => true,
+            Self::Contended { .. }
+            | Self::NoScsiId { .. }
+            | Self::Unidentified { .. }
+            | Self::Incomplete { .. } => true,
             Self::NotUndone { cause, .. } => cause.is_transient(),
             _ => matches!(
                 self.kind(),

@@ -315,6 +315,14 @@ pub enum Error {
         /// What is there instead.
         found: String,
     },
+    /// The appliance gives no SCSI ID for a volume, so that a change of its name cannot be verified.
+    #[error(
+        "the appliance gives no SCSI ID for volume {volume}; without it a renamed volume cannot be told from another; try again"
+    )]
+    Unidentified {
+        /// Physical name of the volume.
+        volume: String,
+    },
     /// A snapshot was to be created that exists already.
     #[error("snapshot {pool}/{volume}@{snapshot} exists already; choose another name")]
     SnapshotExists {
@@ -334,6 +342,19 @@ pub enum Error {
         volume: String,
         /// In what it differs.
         reason: Box<Difference>,
+    },
+    /// A rollback was done, but what it destroyed cannot be listed.
+    #[error(
+        "volume {volume} was rolled back to snapshot {snapshot}, but what that destroyed cannot be listed; compare the snapshots known before with those there now"
+    )]
+    RolledBack {
+        /// Physical name of the volume.
+        volume: String,
+        /// Physical name of the snapshot.
+        snapshot: String,
+        /// Why not.
+        #[source]
+        source: Box<Error>,
     },
     /// A failure, and what this call had created could not be taken back either.
     #[error("{cause}; besides, {left} could not be removed: {undo}")]

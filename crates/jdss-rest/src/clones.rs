@@ -1,0 +1,244 @@
+//! The single calls for clones: of a snapshot, and of a volume as it is.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::call::{Call, told};
+use crate::error::{Error, ErrorKind};
+use crate::model::{Origin, Volume};
+use crate::pool::Pool;
+use crate::transport::Method;
+use crate::volumes::DeleteVolume;
+
+/// Attempts before giving up.
+const ROUNDS: u32 = 4;
+
+/// A clone of a snapshot that is to be made. All names are physical ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloneOf {
+    /// The volume.
+    pub volume: String,
+    /// Its snapshot.
+    pub snapshot: String,
+    /// The name of the clone.
+    pub name: String,
+    /// Whether space is taken only as data is written.
+    pub thin: bool,
+    /// Whether the clone refuses to be written.
+    pub read_only: bool,
+}
+
+/// A clone of a volume as it is now that is to be made. All names are physical ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloneVolume {
+    /// The volume.
+    pub volume: String,
+    /// The name of the clone.
+    pub name: String,
+    /// Whether space is taken only as data is written.
+    pub thin: bool,
+}
+
+impl Pool {
+    /// Makes a volume of a snapshot: three calls, the first one looks whether it exists, the last
+    /// one reads it (unless the appliance already showed it).
+    ///
+    /// When the answer is lost, or the appliance fails in a way that passes, the clone is looked
+    /// for, and is ours when it is a clone of this very snapshot: it was not there before.
+    /// Callers that might make one name at the same time must hold a lock of their own.
+    ///
+    /// # Errors
+    ///
+    /// * Kind [`Exists`](ErrorKind::Exists): a volume or dataset has the name.
+    /// * Kind [`Missing`](ErrorKind::Missing): there is no such snapshot, or no such volume.
+    /// * Kind [`NoSpace`](ErrorKind::NoSpace): the pool is full.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// use jdss_rest::CloneOf;
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// let clone = CloneOf {
+    ///     volume: "v_base-100-disk-0".to_owned(),
+    ///     snapshot: "s_template".to_owned(),
+    ///     name: "v_vm-101-disk-0".to_owned(),
+    ///     thin: true,
+    ///     read_only: false,
+    /// };
+    /// let deadline = Instant::now() + Duration::from_secs(60);
+    /// let volume = client.pool("Pool-0").clone_snapshot(&clone, deadline)?;
+    /// println!("{} bytes", volume.size);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn clone_snapshot(&self, clone: &CloneOf, deadline: Instant) -> Result<Volume, Error> {
+        if self.find_volume(&clone.name, deadline)?.is_some() {
+            return Err(self.volume_exists(&clone.name));
+        }
+        self.make_clone(clone, deadline)
+    }
+
+    fn make_clone(&self, clone: &CloneOf, deadline: Instant) -> Result<Volume, Error> {
+        let body = json!({
+            "name": clone.name,
+            "snapshot": clone.snapshot,
+            "sparse": clone.thin,
+            "readonly": clone.read_only,
+        });
+        let subject = self.snapshot_text(&clone.volume, &clone.snapshot);
+        let what = format!("clone {subject} to {}", clone.name);
+        let path = self.path(&["volumes", &clone.volume, "clone"])?;
+        let call = Call::new(Method::Post, path, what, subject).body(&body);
+        let origin = Origin {
+            pool: self.name().to_owned(),
+            volume: clone.volume.clone(),
+            snapshot: clone.snapshot.clone(),
+        };
+        let ours = |volume: &Volume| volume.origin.as_ref() == Some(&origin);
+        let mut volume = self.make_volume(&call, &clone.name, ours, deadline)?;
+        if volume.thin.is_some_and(|thin| thin != clone.thin) {
+            // A clone is thin on some versions, whatever was asked for.
+            self.set_thin_named(&clone.name, clone.thin, deadline)
+                .inspect_err(|_| {
+                    let _ =
+                        self.delete_volume_named(&clone.name, DeleteVolume::default(), deadline);
+                })?;
+            volume.thin = Some(clone.thin);
+        }
+        Ok(volume)
+    }
+
+    /// Makes a volume of another one as it is now: four calls.
+    ///
+    /// A clone is always one of a snapshot. So a snapshot is made first, with the physical name of
+    /// the clone. [`delete_volume_named`](Self::delete_volume_named) of the clone
+    /// removes that as well, and so does this call when it fails. One that an aborted
+    /// call left behind has no clones: it is removed and made anew, so that the clone has the data of now.
+    ///
+    /// # Errors
+    ///
+    /// * Kind [`Exists`](ErrorKind::Exists): a volume or dataset has the name; or a snapshot has it,
+    ///   and clones.
+    /// * Kind [`Missing`](ErrorKind::Missing): there is no such volume.
+    /// * Kind [`NoSpace`](ErrorKind::NoSpace): the pool is full.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// use jdss_rest::CloneVolume;
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// let clone = CloneVolume {
+    ///     volume: "v_vm-100-disk-0".to_owned(),
+    ///     name: "v_vm-101-disk-0".to_owned(),
+    ///     thin: true,
+    /// };
+    /// let deadline = Instant::now() + Duration::from_secs(60);
+    /// client.pool("Pool-0").clone_volume(&clone, deadline)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn clone_volume(&self, clone: &CloneVolume, deadline: Instant) -> Result<Volume, Error> {
+        if self.find_volume(&clone.name, deadline)?.is_some() {
+            return Err(self.volume_exists(&clone.name));
+        }
+        self.make_intermediate(&clone.volume, &clone.name, deadline)?;
+        let of = CloneOf {
+            volume: clone.volume.clone(),
+            snapshot: clone.name.clone(),
+            name: clone.name.clone(),
+            thin: clone.thin,
+            read_only: false,
+        };
+        self.make_clone(&of, deadline).inspect_err(|_| {
+            // Refused by the appliance if the clone was made after all. Left behind, it is harmless:
+            // the next clone of this name removes it.
+            let _ = self.remove_snapshot(&clone.volume, &clone.name, deadline);
+        })
+    }
+
+    /// Makes the snapshot for a clone, of the data of now.
+    fn make_intermediate(&self, volume: &str, name: &str, deadline: Instant) -> Result<(), Error> {
+        let call = self.snapshot_call(volume, name)?;
+        let mut round = 1;
+        loop {
+            let error = match self.client.call(&call, deadline, told) {
+                Ok(true) => return Ok(()),
+                Ok(false) => Error::NotSeen {
+                    what: call.what.clone(),
+                    found: "no such snapshot".to_owned(),
+                },
+                Err(error) if error.is_transient() || error.kind() == ErrorKind::Exists => error,
+                Err(error) => return Err(error),
+            };
+            if round >= ROUNDS || !self.client.pause(round, deadline) {
+                return Err(error);
+            }
+            round += 1;
+            // Whether it is from now or from long ago cannot be told; so it is made anew. One with
+            // clones is in use, and the appliance keeps it.
+            match self.remove_snapshot(volume, name, deadline) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Busy => {
+                    return Err(Error::SnapshotExists {
+                        pool: self.name().to_owned(),
+                        volume: volume.to_owned(),
+                        snapshot: name.to_owned(),
+                    });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Makes a clone independent of the volume it was cloned from, which then depends on the clone
+    /// instead: three calls, or one if it is no clone.
+    ///
+    /// Without an answer the clone is looked at: it is done when the clone has not the origin any
+    /// more that it had. (The origin of that volume, if it is a clone itself, it may have then.)
+    ///
+    /// # Errors
+    ///
+    /// * Kind [`Missing`](ErrorKind::Missing): there is no volume of this physical name.
+    /// * [`Error::NotSeen`]: the appliance accepted it, but the clone still has its origin.
+    pub fn promote_clone(&self, name: &str, deadline: Instant) -> Result<Volume, Error> {
+        let volume = self.volume_named(name, deadline)?;
+        let Some(origin) = &volume.origin else {
+            return Ok(volume);
+        };
+        let (of, snapshot) = (origin.volume.as_str(), origin.snapshot.as_str());
+        let segments = [
+            "volumes",
+            of,
+            "snapshots",
+            snapshot,
+            "clones",
+            name,
+            "promote",
+        ];
+        let subject = self.volume_text(name);
+        let what = format!("promote {subject}");
+        let call = Call::new(Method::Post, self.path(&segments)?, what, subject);
+        let mut round = 1;
+        loop {
+            let error = match self.client.call(&call, deadline, told) {
+                Ok(_) => Error::NotSeen {
+                    what: call.what.clone(),
+                    found: format!("a clone of {origin}"),
+                },
+                // Missing: an earlier request of ours took the clone from there.
+                Err(error) if error.is_transient() => error,
+                Err(error) if error.kind() == ErrorKind::Missing && round > 1 => error,
+                Err(error) => return Err(error),
+            };
+            let now = self.volume_named(name, deadline)?;
+            if now.origin != volume.origin {
+                return Ok(now);
+            }
+            if round >= ROUNDS || !self.client.pause(round, deadline) {
+                return Err(error);
+            }
+            round += 1;
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The single calls for snapshots.
+
+mod newer;
+mod rollback;
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::call::{Call, Patience, told};
+use crate::error::{Error, ErrorKind};
+use crate::list::{List, Paging};
+use crate::model::{CloneInfo, Snapshot};
+use crate::names::{SnapshotId, VolumeId};
+use crate::pool::Pool;
+use crate::remove::Silence;
+use crate::transport::Method;
+
+pub use rollback::{Destroy, Rollback};
+
+/// Attempts before giving up.
+const ROUNDS: u32 = 4;
+
+impl Pool {
+    pub(crate) fn snapshot_text(&self, volume: &str, snapshot: &str) -> String {
+        format!("snapshot {}/{volume}@{snapshot}", self.name())
+    }
+
+    /// Lists the snapshots of the volume with this physical name.
+    ///
+    /// All of them: also the appliance's own and the ones that clones of the live volume
+    /// were made from, see [`Snapshot::name`].
+    ///
+    /// # Errors
+    ///
+    /// None before the list is read; then kind [`Missing`](ErrorKind::Missing):
+    /// there is no such volume.
+    pub fn snapshots(&self, volume: &str, deadline: Instant) -> List<Snapshot> {
+        let subject = self.volume_text(volume);
+        let what = format!("list the snapshots of {subject}");
+        let call = self
+            .path(&["volumes", volume, "snapshots"])
+            .map(|path| Call::new(Method::Get, path, what, subject).patience(Patience::List));
+        List::new(&self.client, call, Paging::Pages, deadline).of(volume)
+    }
+
+    /// Reads a snapshot.
+    ///
+    /// # Errors
+    ///
+    /// Kind [`Missing`](ErrorKind::Missing): there is no such snapshot, or no such volume.
+    pub fn snapshot(&self, volume: &str, name: &str, deadline: Instant) -> Result<Snapshot, Error> {
+        let path = self.path(&["volumes", volume, "snapshots", name])?;
+        let subject = self.snapshot_text(volume, name);
+        let mut snapshot: Snapshot = self.client.get(path, subject, deadline)?;
+        volume.clone_into(&mut snapshot.volume);
+        Ok(snapshot)
+    }
+
+    /// Lists the volumes cloned from a snapshot.
+    ///
+    /// # Errors
+    ///
+    /// Kind [`Missing`](ErrorKind::Missing): there is no such snapshot, or no such volume.
+    pub fn snapshot_clones(
+        &self,
+        volume: &str,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<Vec<CloneInfo>, Error> {
+        let subject = self.snapshot_text(volume, name);
+        let what = format!("list the clones of {subject}");
+        let path = self.path(&["volumes", volume, "snapshots", name, "clones"])?;
+        let call = Call::new(Method::Get, path, what, subject);
+        self.client.list(call, deadline)
+    }
+
+    /// Physical names of the clones of a snapshot; a call only where it does not name any itself.
+    pub(crate) fn clones_of(
+        &self,
+        snapshot: &Snapshot,
+        deadline: Instant,
+    ) -> Result<Vec<String>, Error> {
+        if !snapshot.clones.is_empty() {
+            return Ok(snapshot.clones.clone());
+        }
+        match self.snapshot_clones(&snapshot.volume, &snapshot.name, deadline) {
+            Ok(clones) => Ok(clones.into_iter().map(|clone| clone.name).collect()),
+            // It went meanwhile.
+            Err(error) if error.kind() == ErrorKind::Missing => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Creates a snapshot: two calls, the first one looks whether it exists.
+    ///
+    /// When the answer is lost, or the appliance fails in a way that passes, it is looked for, and
+    /// is ours: it was not there before. Callers that might create one name at the same
+    /// time must hold a lock of their own.
+    ///
+    /// # Errors
+    ///
+    /// * Kind [`Exists`](ErrorKind::Exists): there is a snapshot of this name.
+    /// * Kind [`Missing`](ErrorKind::Missing): there is no such volume.
+    /// * Kind [`NoSpace`](ErrorKind::NoSpace): the pool is full.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// let (volume, snapshot) = ("vm-100-disk-0".parse()?, "before-update".parse()?);
+    /// let deadline = Instant::now() + Duration::from_secs(60);
+    /// client.pool("Pool-0").create_snapshot(&volume, &snapshot, deadline)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn create_snapshot(
+        &self,
+        volume: &VolumeId,
+        snapshot: &SnapshotId,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let (volume, name) = (volume.physical_name(), snapshot.physical_name());
+        let exists = || Error::SnapshotExists {
+            pool: self.name().to_owned(),
+            volume: volume.clone(),
+            snapshot: name.clone(),
+        };
+        if self.has_snapshot(&volume, &name, deadline)? {
+            return Err(exists());
+        }
+        let call = self.snapshot_call(&volume, &name)?;
+        let mut round = 1;
+        loop {
+            let error = match self.client.call(&call, deadline, told) {
+                Ok(true) => return Ok(()),
+                Ok(false) => Error::NotSeen {
+                    what: call.what.clone(),
+                    found: "no such snapshot".to_owned(),
+                },
+                Err(error) if error.is_transient() => error,
+                Err(error) if error.kind() == ErrorKind::Exists && round > 1 => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Exists => return Err(exists()),
+                Err(error) => return Err(error),
+            };
+            if self.has_snapshot(&volume, &name, deadline)? {
+                return Ok(());
+            }
+            if round >= ROUNDS || !self.client.pause(round, deadline) {
+                return Err(error);
+            }
+            round += 1;
+        }
+    }
+
+    /// The call that creates a snapshot.
+    pub(crate) fn snapshot_call(&self, volume: &str, name: &str) -> Result<Call, Error> {
+        let what = format!("create {}", self.snapshot_text(volume, name));
+        let path = self.path(&["volumes", volume, "snapshots"])?;
+        let call = Call::new(Method::Post, path, what, self.volume_text(volume));
+        Ok(call.body(&json!({ "snapshot_name": name })))
+    }
+
+    fn has_snapshot(&self, volume: &str, name: &str, deadline: Instant) -> Result<bool, Error> {
+        match self.snapshot(volume, name, deadline) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::Missing => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes a snapshot that has no clones; false when it was not there.
+    ///
+    /// One call; one more when it is missing, to be sure that the pool is not. Blocks up
+    /// to the deadline; what is not answered is looked at: gone is gone.
+    ///
+    /// # Errors
+    ///
+    /// * [`Error::HasDependents`]: the clones named depend on it; their names take one more call.
+    /// * Kind [`Missing`](ErrorKind::Missing): the pool is not here.
+    pub fn delete_snapshot(
+        &self,
+        volume: &str,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<bool, Error> {
+        match self.remove_snapshot(volume, name, deadline) {
+            Ok(true) => Ok(true),
+            // On the wrong head everything seems to be missing.
+            Ok(false) => self.info(deadline).map(|_| false),
+            Err(error) if error.kind() == ErrorKind::Busy => {
+                Err(match self.snapshot_clones(volume, name, deadline) {
+                    Ok(clones) if !clones.is_empty() => Error::HasDependents {
+                        what: format!("delete {}", self.snapshot_text(volume, name)),
+                        snapshots: Vec::new(),
+                        clones: clones.into_iter().map(|clone| clone.name).collect(),
+                    },
+                    _ => error,
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a snapshot, no more; false when it was not there.
+    pub(crate) fn remove_snapshot(
+        &self,
+        volume: &str,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<bool, Error> {
+        let segments = ["volumes", volume, "snapshots", name];
+        let call = self.removal(&segments, self.snapshot_text(volume, name))?;
+        self.remove_and_look(&call.body(&json!({})), Silence::Nothing, deadline)
+    }
+}

@@ -1,0 +1,233 @@
+//! Rolling a volume back to a snapshot.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::newer::newer;
+use crate::call::{Call, told};
+use crate::decode::RollbackCounts;
+use crate::error::{Error, ErrorKind};
+use crate::pool::Pool;
+use crate::transport::Method;
+
+/// Attempts before giving up.
+const ROUNDS: u32 = 4;
+/// Readings of counts and names that contradict each other.
+const READINGS: u32 = 3;
+
+/// What is newer than a snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rollback {
+    /// Physical names of the snapshots that a rollback destroys, whoever made them.
+    pub snapshots: Vec<String>,
+    /// Physical names of the clones of these, which block a rollback.
+    pub clones: Vec<String>,
+}
+
+/// Which snapshots a rollback may destroy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destroy<'a> {
+    /// None: it must be the latest one that is rolled back to.
+    Nothing,
+    /// Those with these physical names.
+    These(&'a [String]),
+}
+
+impl Destroy<'_> {
+    fn allows(&self, name: &String) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::These(names) => names.contains(name),
+        }
+    }
+}
+
+/// What a check found, and the snapshots there were.
+struct Checked {
+    rollback: Rollback,
+    all: BTreeSet<String>,
+}
+
+impl Pool {
+    /// Finds out what a rollback to a snapshot destroys, and what blocks it.
+    ///
+    /// One call when nothing is newer. Otherwise one more for the list of snapshots (or for
+    /// each page of it), and where there are clones one for each newer snapshot. The appliance
+    /// counts, and the names are checked against its numbers; where snapshots were made
+    /// in the same second, more may be named than it counts, never fewer.
+    ///
+    /// # Errors
+    ///
+    /// * Kind [`Missing`](ErrorKind::Missing): there is no such snapshot, or no such volume.
+    /// * [`Error::ListChanged`]: numbers and names contradict each other; try again.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// use jdss_rest::Destroy;
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// let deadline = Instant::now() + Duration::from_secs(60);
+    /// let pool = client.pool("Pool-0");
+    /// let found = pool.rollback_check("v_vm-100-disk-0", "s_before-update", deadline)?;
+    /// println!("this destroys {:?}", found.snapshots);
+    /// let allowed = Destroy::These(&found.snapshots);
+    /// pool.rollback("v_vm-100-disk-0", "s_before-update", allowed, deadline)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn rollback_check(
+        &self,
+        volume: &str,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<Rollback, Error> {
+        Ok(self.check(volume, name, deadline)?.rollback)
+    }
+
+    fn check(&self, volume: &str, name: &str, deadline: Instant) -> Result<Checked, Error> {
+        let mut reading = 1;
+        loop {
+            let changed = match self.check_once(volume, name, deadline)? {
+                Ok(checked) => return Ok(checked),
+                Err(changed) => changed,
+            };
+            if reading >= READINGS || !self.client.pause(reading, deadline) {
+                return Err(changed);
+            }
+            reading += 1;
+        }
+    }
+
+    /// The inner error: numbers and names contradict each other.
+    fn check_once(
+        &self,
+        volume: &str,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<Result<Checked, Error>, Error> {
+        let path = self.path(&["volumes", volume, "snapshots", name, "rollback"])?;
+        let subject = self.snapshot_text(volume, name);
+        let counts: RollbackCounts = self.client.get(path, subject.clone(), deadline)?;
+        if counts.snapshots == 0 && counts.clones == 0 {
+            return Ok(Ok(Checked {
+                rollback: Rollback::default(),
+                all: BTreeSet::new(),
+            }));
+        }
+        let contradiction = |thing: &str, got: usize, of: u64| Error::ListChanged {
+            what: format!("list the {thing} newer than {subject}"),
+            got: got as u64,
+            of,
+        };
+        let all = self.snapshots(volume, deadline).all()?;
+        let mark = all.iter().find(|snapshot| snapshot.name == name);
+        let Some(newer) = mark.and_then(|mark| newer(&all, mark, counts.snapshots)) else {
+            let others = all.len().saturating_sub(1);
+            return Ok(Err(contradiction("snapshots", others, counts.snapshots)));
+        };
+        let mut clones = Vec::new();
+        if counts.clones > 0 {
+            for snapshot in &newer {
+                clones.extend(self.clones_of(snapshot, deadline)?);
+            }
+        }
+        let exact = newer.len() as u64 == counts.snapshots;
+        let named = clones.len() as u64;
+        if named < counts.clones || exact && named > counts.clones {
+            return Ok(Err(contradiction("clones", clones.len(), counts.clones)));
+        }
+        let snapshots = newer.iter().map(|snapshot| snapshot.name.clone()).collect();
+        Ok(Ok(Checked {
+            rollback: Rollback { snapshots, clones },
+            all: all.into_iter().map(|snapshot| snapshot.name).collect(),
+        }))
+    }
+
+    /// Rolls a volume back to a snapshot; gives the physical names of the snapshots that
+    /// this destroyed: those that were there before and are not afterwards.
+    ///
+    /// Checks just before what it would destroy, as [`rollback_check`](Self::rollback_check),
+    /// and does nothing unless all of that is allowed. So a snapshot made after the caller's
+    /// own check is safe, except in the moment between this check and the rollback.
+    /// Two calls when nothing is newer, four otherwise (where the list of snapshots has one
+    /// page). Without an answer it is checked again and then repeated.
+    /// Nobody may use the volume meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// * [`Error::RollbackBlocked`]: snapshots that are not allowed to go, or clones, are newer;
+    ///   nothing was done.
+    /// * Kind [`Missing`](ErrorKind::Missing): there is no such snapshot, or no such volume.
+    /// * [`Error::ListChanged`]: as for the check; nothing was done.
+    /// * [`Error::RolledBack`]: done, but what it destroyed cannot be listed.
+    pub fn rollback(
+        &self,
+        volume: &str,
+        name: &str,
+        destroy: Destroy<'_>,
+        deadline: Instant,
+    ) -> Result<Vec<String>, Error> {
+        let subject = self.snapshot_text(volume, name);
+        let what = format!("roll back to {subject}");
+        let path = self.path(&["volumes", volume, "snapshots", name, "rollback"])?;
+        let call = Call::new(Method::Post, path, what, subject);
+        let mut before = BTreeSet::new();
+        let mut round = 1;
+        let mut silent = false;
+        loop {
+            let checked = self.check(volume, name, deadline)?;
+            before.extend(checked.all);
+            blocked(volume, name, &checked.rollback, destroy)?;
+            let error = match self.client.call(&call, deadline, told) {
+                Ok(true) => break,
+                // It says nothing, twice: that is how it says that it is done.
+                Ok(false) if silent => break,
+                Ok(false) => {
+                    silent = true;
+                    Error::NotSeen {
+                        what: call.what.clone(),
+                        found: "nothing".to_owned(),
+                    }
+                }
+                // Busy: something came between. The next check names it.
+                Err(error) if error.is_transient() || error.kind() == ErrorKind::Busy => error,
+                Err(error) => return Err(error),
+            };
+            if round >= ROUNDS || !self.client.pause(round, deadline) {
+                return Err(error);
+            }
+            round += 1;
+        }
+        if before.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.snapshots(volume, deadline).all() {
+            Ok(after) => {
+                for snapshot in after {
+                    before.remove(&snapshot.name);
+                }
+                Ok(before.into_iter().collect())
+            }
+            Err(source) => Err(Error::RolledBack {
+                volume: volume.to_owned(),
+                snapshot: name.to_owned(),
+                source: Box::new(source),
+            }),
+        }
+    }
+}
+
+fn blocked(volume: &str, name: &str, found: &Rollback, destroy: Destroy<'_>) -> Result<(), Error> {
+    let refused = found.snapshots.iter().filter(|name| !destroy.allows(name));
+    let snapshots: Vec<String> = refused.cloned().collect();
+    if snapshots.is_empty() && found.clones.is_empty() {
+        return Ok(());
+    }
+    Err(Error::RollbackBlocked {
+        volume: volume.to_owned(),
+        snapshot: name.to_owned(),
+        snapshots,
+        clones: found.clones.clone(),
+    })
+}

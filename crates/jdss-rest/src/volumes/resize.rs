@@ -1,0 +1,104 @@
+//! Growing volumes.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::call::{Call, done};
+use crate::error::Error;
+use crate::model::Volume;
+use crate::names::VolumeId;
+use crate::pool::Pool;
+use crate::remove::with_time_to_look;
+use crate::transport::Method;
+
+/// Looks before giving up, with growing pauses: some ten seconds in all.
+const LOOKS: u32 = 10;
+/// The largest block size, in bytes: whole blocks of it are whole blocks of any size.
+const LARGEST_BLOCK: u64 = 1 << 20;
+
+impl Pool {
+    /// Grows a volume to `size` bytes, rounded up to whole blocks, and waits until the appliance
+    /// shows it: three calls, or one if it has that size already.
+    ///
+    /// An answer that is lost, or a failure that passes, is looked at: what counts is the
+    /// size that the appliance shows. Hosts see the new size when they look at the disk again.
+    ///
+    /// # Errors
+    ///
+    /// * [`Error::Shrink`]: it is larger already; nothing was done.
+    /// * Kind [`Missing`](crate::ErrorKind::Missing): there is no such volume.
+    /// * Kind [`NoSpace`](crate::ErrorKind::NoSpace): the pool is full.
+    /// * [`Error::NotSeen`]: the appliance accepted it, but still shows the old size; look again.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// let deadline = Instant::now() + Duration::from_secs(60);
+    /// let pool = client.pool("Pool-0");
+    /// let volume = pool.resize_volume(&"vm-100-disk-0".parse()?, 64 << 30, deadline)?;
+    /// println!("{} bytes", volume.size);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn resize_volume(
+        &self,
+        id: &VolumeId,
+        size: u64,
+        deadline: Instant,
+    ) -> Result<Volume, Error> {
+        let name = id.physical_name();
+        let volume = self.volume_named(&name, deadline)?;
+        let block = volume.block_size.filter(|size| *size > 0);
+        let block = block.unwrap_or(LARGEST_BLOCK);
+        let wanted = size.div_ceil(block).saturating_mul(block);
+        if volume.size == wanted || volume.size == size {
+            return Ok(volume);
+        }
+        if volume.size > wanted {
+            return Err(Error::Shrink {
+                volume: name,
+                found: volume.size,
+                wanted,
+            });
+        }
+        let subject = self.volume_text(&name);
+        let what = format!("resize {subject} to {wanted} bytes");
+        let call = Call::new(Method::Put, self.path(&["volumes", &name])?, what, subject)
+            .body(&json!({ "size": wanted.to_string() }));
+        let failure = match self.client.call(&call, with_time_to_look(deadline), done) {
+            Ok(()) => None,
+            Err(error) if error.is_transient() => Some(error),
+            Err(error) => return Err(error),
+        };
+        self.await_size(&call, &name, wanted, failure, deadline)
+    }
+
+    fn await_size(
+        &self,
+        call: &Call,
+        name: &str,
+        wanted: u64,
+        failure: Option<Error>,
+        deadline: Instant,
+    ) -> Result<Volume, Error> {
+        let mut look = 1;
+        loop {
+            let found = match self.volume_named(name, deadline) {
+                Ok(volume) if volume.size >= wanted => return Ok(volume),
+                Ok(volume) => format!("{} bytes", volume.size),
+                // The look failed, not the change.
+                Err(error) if error.is_transient() => format!("nothing ({error})"),
+                Err(error) => return Err(error),
+            };
+            if look >= LOOKS || !self.client.pause(look, deadline) {
+                return Err(failure.unwrap_or_else(|| Error::NotSeen {
+                    what: call.what.clone(),
+                    found,
+                }));
+            }
+            look += 1;
+        }
+    }
+}
