@@ -34,11 +34,13 @@ pub struct Unpublish {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Unpublished {
-    /// The target it was on; `None` where it was attached to none.
+    /// The target it was on; `None` where it was attached to none. After an
+    /// attempt that was cut short it can be the one that this left behind empty.
     pub target: Option<String>,
     /// Whether that target is gone, too.
     pub target_deleted: bool,
-    /// Why that target is still there, when it was to go.
+    /// Why that target is still there, when it was to go. Doing it again with
+    /// this [`target`](Unpublish::target) finishes it.
     pub left: Option<Box<Error>>,
 }
 
@@ -96,6 +98,7 @@ impl Client {
             deadline,
             luns_first: false,
             tried: None,
+            emptied: None,
         };
         work.run()
     }
@@ -121,6 +124,8 @@ struct Withdrawal<'a> {
     luns_first: bool,
     /// A target from which the volume may have been taken, with the failure that leaves it open.
     tried: Option<(String, Error)>,
+    /// What became of the target it was thought to be on, which was empty.
+    emptied: Option<Unpublished>,
 }
 
 impl Withdrawal<'_> {
@@ -162,11 +167,11 @@ impl Withdrawal<'_> {
     /// The appliance says that the volume is attached nowhere.
     fn is_nowhere(&mut self) -> Result<Unpublished, Error> {
         let Some((target, error)) = self.tried.take() else {
-            return Ok(Unpublished {
+            return Ok(self.emptied.take().unwrap_or(Unpublished {
                 target: None,
                 target_deleted: false,
                 left: None,
-            });
+            }));
         };
         // The deletion went through although it failed; all of it, or only what was on the target?
         let target_deleted = match self.pool.target(&target, self.deadline) {
@@ -199,6 +204,11 @@ impl Withdrawal<'_> {
         };
         let ours = luns.iter().any(|lun| lun.volume == self.request.volume);
         if !ours && guessed {
+            if luns.is_empty() && sessions.is_empty() && self.family.contains(&target) {
+                // What an attempt that was cut short has left; who is about to
+                // attach a volume there makes it anew.
+                self.emptied = Some(self.tidy(target));
+            }
             return Ok(Step::Elsewhere);
         }
         let alone = ours && luns.len() == 1;

@@ -88,10 +88,16 @@ impl Work<'_> {
                 Place::Done(look) => look,
                 Place::None => Look::Again(error),
             }),
-            Err(error) if error.kind() == ErrorKind::Missing => Err(Error::TargetElsewhere {
-                target: name.to_owned(),
-                pool: self.pool.name().to_owned(),
-            }),
+            Err(missing) if missing.kind() == ErrorKind::Missing => {
+                // Once it can have been deleted in between; twice it is another pool's.
+                if self.taken.replace(name.to_owned()).as_deref() != Some(name) {
+                    return Ok(Look::Again(error));
+                }
+                Err(Error::TargetElsewhere {
+                    target: name.to_owned(),
+                    pool: self.pool.name().to_owned(),
+                })
+            }
             Err(error) => Err(error),
         }
     }

@@ -48,6 +48,8 @@ pub(super) struct Work<'a> {
     pub(super) asked_target: Option<String>,
     /// The place at which this call attached the volume, or may have.
     pub(super) asked_lun: Option<(String, u16)>,
+    /// A name that was taken, although the pool has no such target.
+    pub(super) taken: Option<String>,
     /// The target outside of the group from which this call took the volume.
     moved_from: Option<String>,
 }
@@ -73,6 +75,7 @@ impl<'a> Work<'a> {
             refused: BTreeSet::new(),
             asked_target: None,
             asked_lun: None,
+            taken: None,
             moved_from: None,
         }
     }

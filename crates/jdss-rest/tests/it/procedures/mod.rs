@@ -4,6 +4,7 @@
 mod chap;
 mod counts;
 mod home;
+mod race;
 mod unpublish;
 mod vips;
 
@@ -14,7 +15,7 @@ use jdss_rest::{
     Chap, Client, Error, LocalInitiator, Publish, Published, TargetGroup, Tls, Unpublish,
     Unpublished,
 };
-use jdss_sim::{Appliance, Firmware};
+use jdss_sim::{Appliance, Builder, Firmware};
 
 const POOL: &str = "Pool-0";
 const SIZE: u64 = 1 << 30;
@@ -38,6 +39,10 @@ struct Lab {
 impl Lab {
     /// With the volumes `vm-100-disk-0` to `-9`.
     fn new() -> Self {
+        Self::with(|appliance| appliance)
+    }
+
+    fn with(change: impl FnOnce(Builder) -> Builder) -> Self {
         let mut builder = Appliance::builder()
             .pool(POOL)
             .pool("Pool-1")
@@ -48,7 +53,9 @@ impl Lab {
         for index in 0..10 {
             builder = builder.volume(POOL, &format!("v_vm-100-disk-{index}"), SIZE);
         }
-        let appliance = builder.start().expect("loopback addresses are free");
+        let appliance = change(builder)
+            .start()
+            .expect("loopback addresses are free");
         let client = client(&appliance);
         Self { appliance, client }
     }

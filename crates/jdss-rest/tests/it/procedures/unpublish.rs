@@ -220,6 +220,27 @@ fn a_target_that_cannot_go_is_told_and_the_volume_is_off_it() {
 }
 
 #[test]
+fn an_attempt_that_was_cut_short_is_finished_by_doing_it_again() {
+    let lab = Lab::new();
+    let target = lab.published(VM).target;
+    lab.appliance
+        .detach(POOL, &target, "v_vm-100-disk-0")
+        .unwrap();
+    let done = lab.unpublish(VM, Some(&target)).unwrap();
+    assert_eq!(
+        (done.target.as_ref(), done.target_deleted),
+        (Some(&target), true)
+    );
+    assert_eq!(lab.targets(), [""; 0]);
+    // One that is not of the group is not ours to remove.
+    let other = "iqn.2020-01.old:vm-100-0";
+    lab.appliance.create_target(POOL, other).unwrap();
+    assert_eq!(lab.unpublish(VM, Some(other)).unwrap().target, None);
+    assert_eq!(lab.targets(), [other]);
+    lab.assert_clean();
+}
+
+#[test]
 fn what_could_not_be_asked_is_not_taken_for_detached() {
     for (method, route) in [("GET", QUERY), ("GET", SESSIONS), ("GET", LUNS)] {
         let lab = Lab::new();
@@ -271,5 +292,42 @@ fn a_deletion_that_hangs_is_looked_at_before_the_time_is_over() {
     let done = lab.client.unpublish(&request, deadline).unwrap();
     assert!(done.target_deleted);
     lab.appliance.clear_faults();
+    lab.assert_clean();
+}
+
+/// Takes the volume off; while its target is about to be deleted another client attaches a volume to it.
+fn attach_meanwhile(lab: &Lab) -> Unpublished {
+    let target = lab.published(VM).target;
+    let delay = Fault::Delay(Duration::from_secs(600)).before_work();
+    lab.appliance.fault("DELETE", TARGET, 1, delay).unwrap();
+    std::thread::scope(|scope| {
+        let unpublish = scope.spawn(|| lab.unpublish(VM, Some(&target)));
+        while lab.appliance.held() == 0 {
+            assert!(!unpublish.is_finished(), "the deletion was not asked for");
+            std::thread::yield_now();
+        }
+        let published = lab.publish("vm-100-disk-1").unwrap();
+        assert_eq!((&published.target, published.lun), (&target, 1));
+        lab.appliance.clear_faults();
+        unpublish.join().expect("no panic").unwrap()
+    })
+}
+
+#[test]
+fn a_volume_attached_while_its_target_is_deleted_is_published_again() {
+    let lab = Lab::new();
+    assert!(attach_meanwhile(&lab).target_deleted);
+    assert!(!lab.is_attached("vm-100-disk-1"), "it went along");
+    let again = lab.publish("vm-100-disk-1").unwrap();
+    assert!(again.created.target && again.created.lun);
+    lab.assert_clean();
+}
+
+#[test]
+fn a_target_kept_for_its_luns_keeps_a_volume_attached_meanwhile() {
+    let lab = Lab::with(|appliance| appliance.keep_targets_with_luns());
+    assert!(!attach_meanwhile(&lab).target_deleted);
+    assert!(!lab.is_attached(VM) && lab.is_attached("vm-100-disk-1"));
+    assert_eq!(lab.targets(), [target(0)]);
     lab.assert_clean();
 }

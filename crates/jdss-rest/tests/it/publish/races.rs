@@ -148,26 +148,44 @@ fn a_name_that_another_node_took_for_the_group_is_shared() {
 
 #[test]
 fn a_name_that_another_pool_has_is_a_conflict() {
-    let taken = "Target with name x is already present on Pool-1.";
+    let taken = || {
+        let message = "Target with name x is already present on Pool-1.";
+        let class = "opene.san.target.base.iscsi.target.TargetNameConflictError";
+        [
+            targets(json!([])),
+            create(&name(0), fail(409, class, None, message)),
+            get_target(&name(0), missing("Target")),
+        ]
+    };
+    let mut steps = vec![query(json!([])), volume()];
+    steps.extend(taken());
+    steps.insert(3, vips());
+    // It could have been deleted in between: once more.
+    steps.push(query(json!([])));
+    steps.extend(taken());
+    let error = publish(&Script::new(steps)).unwrap_err();
+    assert!(matches!(error, Error::TargetElsewhere { .. }), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains(&name(0)), "{error}");
+}
+
+#[test]
+fn a_name_that_was_taken_and_is_free_again_is_used() {
+    let class = "opene.san.target.base.iscsi.target.TargetNameConflictError";
+    let message = "Target with name x is already present on Pool-0.";
     let script = Script::new([
         query(json!([])),
         volume(),
         targets(json!([])),
         vips(),
-        create(
-            &name(0),
-            fail(
-                409,
-                "opene.san.target.base.iscsi.target.TargetNameConflictError",
-                None,
-                taken,
-            ),
-        ),
+        create(&name(0), fail(409, class, None, message)),
         get_target(&name(0), missing("Target")),
+        query(json!([])),
+        targets(json!([])),
+        create(&name(0), created(Value::Null)),
+        attach(&name(0), 0, created(lun("v_vm-100-disk-0", 0))),
     ]);
-    let error = publish(&script).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
-    assert!(error.to_string().contains(&name(0)), "{error}");
+    assert!(publish(&script).unwrap().created.target);
 }
 
 #[test]
