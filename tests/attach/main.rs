@@ -9,4 +9,5 @@ mod hazards;
 mod kills;
 mod lab;
 mod races;
+mod setup;
 mod undoing;

@@ -13,4 +13,5 @@ pub mod attach;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
+mod last_good;
 pub mod setup;

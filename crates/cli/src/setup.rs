@@ -1,11 +1,14 @@
 //! From the configuration to what the engine wants.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use jdss_rest::{Client, NameError, TargetGroup, Tls};
+use jdss_sys::Root;
 
 use crate::attach::{Connect, Error, Volume};
 use crate::config::{ConfigError, StorageConfig, passwords};
+use crate::last_good::LastGood;
 
 /// The certificate authorities that this host trusts, as Debian keeps them.
 const HOST_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -90,10 +93,15 @@ pub fn volume(storage: &StorageConfig, name: &str) -> Result<Volume, SetupError>
 
 /// The appliance of a storage: a client is made, and the password read, only
 /// when it is asked for one.
+///
+/// The control address that answered last is asked first, also by the next
+/// process: it is kept in `/run/jdss`, by [`remember`](Self::remember).
 #[derive(Debug)]
 pub struct Appliance<'a> {
     storage: &'a StorageConfig,
     password_file: Option<PathBuf>,
+    last_good: LastGood,
+    client: OnceLock<Client>,
 }
 
 impl<'a> Appliance<'a> {
@@ -104,12 +112,29 @@ impl<'a> Appliance<'a> {
         Self {
             storage,
             password_file: password_file.map(Path::to_owned),
+            last_good: LastGood::new(Root::host(), &storage.id),
+            client: OnceLock::new(),
         }
     }
-}
 
-impl Connect for Appliance<'_> {
-    fn connect(&self) -> Result<Client, Error> {
+    /// Keeps what is remembered below another root than `/`, as tests do.
+    #[must_use]
+    pub fn remembering_below(self, root: Root) -> Self {
+        let last_good = LastGood::new(root, &self.storage.id);
+        Self { last_good, ..self }
+    }
+
+    /// Keeps the control address that answered last, for the next process.
+    ///
+    /// Costs nothing where it is the same as before, or where none was asked.
+    /// It only spares the next process a time-out, so it cannot fail.
+    pub fn remember(&self) {
+        if let Some(address) = self.client.get().and_then(Client::last_good) {
+            self.last_good.store(address.ip());
+        }
+    }
+
+    fn client(&self) -> Result<Client, Error> {
         let storage = self.storage;
         let passwords = passwords(self.password_file.as_deref(), &storage.id)
             .map_err(|e| Error::Setup(Box::new(e)))?;
@@ -118,12 +143,24 @@ impl Connect for Appliance<'_> {
             (true, true) => Tls::CaFile(HOST_CA.into()),
             (true, false) => Tls::WebPki,
         };
-        Client::builder(storage.control_addresses.clone())
+        let mut builder = Client::builder(storage.control_addresses.clone())
             .port(storage.control_port)
             .credentials(&storage.user_name, passwords.user)
-            .tls(tls)
-            .build()
-            .map_err(|e| Error::Setup(Box::new(e)))
+            .tls(tls);
+        if let Some(address) = self.last_good.load() {
+            builder = builder.prefer(address);
+        }
+        builder.build().map_err(|e| Error::Setup(Box::new(e)))
+    }
+}
+
+impl Connect for Appliance<'_> {
+    fn connect(&self) -> Result<Client, Error> {
+        if let Some(client) = self.client.get() {
+            return Ok(client.clone());
+        }
+        let client = self.client()?;
+        Ok(self.client.get_or_init(|| client).clone())
     }
 }
 

@@ -30,9 +30,10 @@ fn activate(attach: &Attach, request: &Request, budget: &Budget) -> Result<Outco
     let volume = setup::volume(storage, &request.volume)
         .map_err(|e| Failure::of(Exit::Configuration, &e))?;
     let appliance = setup::Appliance::new(storage, request.password_file.as_deref());
-    let active = attach
-        .activate(&volume, &appliance, budget)
-        .map_err(|e| failure(&e))?;
+    let active = attach.activate(&volume, &appliance, budget);
+    // Also of one that failed: the address was not the reason.
+    appliance.remember();
+    let active = active.map_err(|e| failure(&e))?;
     Ok(Outcome::Active(ActiveOutput {
         degraded: !active.missing.is_empty(),
         path: active.path,
