@@ -129,6 +129,9 @@ impl Builder {
 
     /// Sets how long a connection may take, TLS included. Default: 2 s.
     ///
+    /// Near the deadline it is less: the time left is shared with the
+    /// addresses still to be asked.
+    ///
     /// # Example
     ///
     /// ```

@@ -241,7 +241,10 @@ impl Client {
                 attempts.0.splice(0..0, hopeless.untrusted.0.drain(..));
                 return Err(unreachable(call, attempts, deadline));
             }
-            let reply = match self.ask(address, call, deadline) {
+            // None may use up the time of those after it.
+            let waiting = u32::try_from(addresses.len() - i).unwrap_or(u32::MAX);
+            let connect = deadline.saturating_duration_since(Instant::now()) / waiting;
+            let reply = match self.ask(address, call, connect, deadline) {
                 Ok(reply) => reply,
                 Err(reason @ TransportError::Certificate { .. }) => {
                     hopeless.indices.push(index);
@@ -290,6 +293,7 @@ impl Client {
         &self,
         address: SocketAddr,
         call: &Call,
+        connect: Duration,
         deadline: Instant,
     ) -> Result<Reply, TransportError> {
         let read = match call.patience {
@@ -298,7 +302,7 @@ impl Client {
             Patience::Delete => deadline.saturating_duration_since(Instant::now()),
         };
         let limits = Limits {
-            connect: self.inner.connect,
+            connect: connect.min(self.inner.connect),
             read,
             deadline,
         };

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod calls;
+mod faults;
 mod http;
 mod retries;
 mod settings;
