@@ -78,6 +78,14 @@ mod tests {
         (directory, root)
     }
 
+    fn put(path: &std::path::Path, content: &[u8]) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test wants exactly these bytes there"
+        )]
+        fs::write(path, content).expect("it can be written");
+    }
+
     fn ip(text: &str) -> IpAddr {
         text.parse().expect("an address")
     }
@@ -112,7 +120,7 @@ mod tests {
             b"\xff\0",
             b"10.0.0.1\n10.0.0.2",
         ] {
-            fs::write(&file, nonsense).unwrap();
+            put(&file, nonsense);
             assert_eq!(memory.load(), None, "{nonsense:?}");
         }
         memory.store(ip("10.0.0.1"));
@@ -120,7 +128,7 @@ mod tests {
         // A directory in its place can neither be read nor replaced: no matter.
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
-        fs::write(file.join("full"), "").unwrap();
+        put(&file.join("full"), b"");
         memory.store(ip("10.0.0.1"));
         assert_eq!(memory.load(), None);
         let left = fs::read_dir(file.parent().unwrap()).unwrap();
