@@ -16,7 +16,7 @@ mod size;
 pub use appliance::{Appliance, Builder, Export};
 pub use error::{Error, Result};
 pub use iscsi::{CommandCount, CommandKey, ScsiCommand};
-pub use model::Session;
+pub use model::{Lag, Session};
 pub use rest::{Connections, Fault, Firmware, Moment, Request, Trigger, Violation};
 pub use size::parse_size;
 

@@ -8,6 +8,7 @@ mod change;
 mod check;
 mod clone;
 mod contents;
+mod lag;
 mod lun;
 mod session;
 mod snapshot;
@@ -23,6 +24,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(crate) use clone::NewClone;
+pub use lag::Lag;
+pub(crate) use lag::{Late, Lateness};
 pub(crate) use lun::{Lun, LunPlace, NewLun};
 pub use session::Session;
 pub(crate) use session::SessionInfo;
@@ -38,6 +41,7 @@ use crate::error::{Error, Result};
 pub(crate) struct Model {
     dir: PathBuf,
     options: Options,
+    lateness: Lateness,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -49,6 +53,8 @@ pub(crate) struct Options {
     pub(crate) utc_offset: i32,
     /// By REST a target is deleted only when it has no LUNs.
     pub(crate) keep_targets_with_luns: bool,
+    /// How late it shows what it has done.
+    pub(crate) lag: Lag,
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +62,8 @@ struct State {
     pools: BTreeMap<String, Pool>,
     /// By name over all pools: the appliance has one name space for targets.
     targets: BTreeMap<String, Target>,
+    /// By the volume's number, the oldest first.
+    snapshots: BTreeMap<u32, Vec<Arc<Snapshot>>>,
     sessions: BTreeMap<String, Session>,
     generation: u64,
     /// Counts SCSI IDs and session IDs given out.
@@ -97,6 +105,7 @@ impl Model {
         let state = State {
             pools: BTreeMap::new(),
             targets: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
             sessions: BTreeMap::new(),
             generation: 0,
             serial: 0,
@@ -104,6 +113,7 @@ impl Model {
         };
         Self {
             dir: dir.to_owned(),
+            lateness: Lateness::new(options.lag),
             options,
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -115,9 +125,15 @@ impl Model {
         Self {
             dir: self.dir.clone(),
             options: self.options.clone(),
+            lateness: Lateness::default(),
             state: Mutex::new(self.lock().clone()),
             changed: Condvar::new(),
         }
+    }
+
+    /// What is done and not shown yet.
+    pub(crate) fn lateness(&self) -> &Lateness {
+        &self.lateness
     }
 
     pub(crate) fn options(&self) -> &Options {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::Appliance;
 use super::service::{Parts, Service};
 use crate::error::Error;
-use crate::model::{Model, NewVolume, Options, Vip};
+use crate::model::{Lag, Model, NewVolume, Options, Vip};
 use crate::rest::{BLOCK_SIZE, Firmware};
 
 /// Size of a pool of which nothing else is said: 2 TiB.
@@ -139,6 +139,12 @@ impl Builder {
     /// Lets REST refuse to delete a target that has LUNs. Default: they go with it.
     pub fn keep_targets_with_luns(mut self) -> Self {
         self.options.keep_targets_with_luns = true;
+        self
+    }
+
+    /// Lets REST show late what it has done. Default: at once. [`Appliance::set_lag`] changes it later.
+    pub fn lag(mut self, lag: Lag) -> Self {
+        self.options.lag = lag;
         self
     }
 

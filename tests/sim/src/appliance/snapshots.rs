@@ -2,7 +2,7 @@
 
 use super::Appliance;
 use crate::error::Result;
-use crate::model::NewClone;
+use crate::model::{Lag, NewClone};
 
 /// The administrator's snapshots and clones, and the lists of what there is: none of this shows in the log of requests.
 impl Appliance {
@@ -25,6 +25,15 @@ impl Appliance {
     /// The volume or the snapshot is missing, or has clones.
     pub fn delete_snapshot(&self, pool: &str, volume: &str, snapshot: &str) -> Result<()> {
         self.service.model().delete_snapshot(pool, volume, snapshot)
+    }
+
+    /// Gives a volume the size and the contents of one of its snapshots, whoever uses it, and deletes the newer ones.
+    ///
+    /// # Errors
+    ///
+    /// The volume or the snapshot is missing, or a newer one has clones.
+    pub fn roll_back(&self, pool: &str, volume: &str, snapshot: &str) -> Result<()> {
+        self.service.model().roll_back(pool, volume, snapshot)
     }
 
     /// The names of a volume's snapshots, the oldest first.
@@ -88,6 +97,18 @@ impl Appliance {
             .map(drop)
     }
 
+    /// Forbids initiators to write to a volume, or allows it again: its ZFS property `readonly`.
+    ///
+    /// # Errors
+    ///
+    /// The volume is missing.
+    pub fn set_read_only(&self, pool: &str, volume: &str, read_only: bool) -> Result<()> {
+        let value = if read_only { "on" } else { "off" };
+        self.service
+            .model()
+            .set_property(pool, volume, "readonly", value)
+    }
+
     /// Makes a clone independent, as the appliance may do by itself to delete the volume behind it: the snapshot and
     /// all older ones become the clone's, and the volume becomes a clone of that snapshot. The clone's own origin is
     /// then that of the volume, usually none.
@@ -116,6 +137,22 @@ impl Appliance {
     /// The pool is missing, or the name is taken or not allowed.
     pub fn create_dataset(&self, pool: &str, name: &str) -> Result<()> {
         self.service.model().add_dataset(pool, name)
+    }
+
+    /// Lets REST show late, or at once again, what it is asked to do from now on.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_sim::{Appliance, Lag};
+    ///
+    /// let appliance = Appliance::builder().pool("Pool-0").start()?;
+    /// // A renamed volume is missing at its new name for the first two requests.
+    /// appliance.set_lag(Lag { renames: 2, ..Lag::default() });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_lag(&self, lag: Lag) {
+        self.service.model().lateness().set(lag);
     }
 
     /// The names of a pool's volumes, sorted.

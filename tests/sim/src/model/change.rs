@@ -112,7 +112,7 @@ impl State {
     /// [`Model::delete_volume`]
     pub(super) fn delete(&mut self, volume: &Arc<Volume>, snapshots: bool) -> Result<()> {
         let (pool, name) = (volume.pool.clone(), volume.name());
-        let own = volume.snapshots();
+        let own = self.snapshots(volume);
         if own.iter().any(|own| !self.clones(own).is_empty()) {
             return Err(Error::VolumeHasClones { pool, volume: name });
         }
@@ -131,7 +131,7 @@ impl State {
             path: volume.contents.path(),
             source,
         })?;
-        volume.changing().snapshots.clear();
+        self.snapshots.remove(&volume.id);
         self.pool_mut(&pool)?.volumes.remove(&name);
         Ok(())
     }

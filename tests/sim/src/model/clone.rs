@@ -162,11 +162,12 @@ impl State {
         };
         let origin = clone.origin().ok_or_else(not_a_clone)?;
         let parent = origin.volume().ok_or_else(not_a_clone)?;
-        let (moved, kept): (Vec<_>, Vec<_>) = parent
-            .snapshots()
-            .into_iter()
+        let (moved, kept): (Vec<_>, Vec<_>) = self
+            .snapshots(&parent)
+            .iter()
+            .cloned()
             .partition(|snapshot| snapshot.txg <= origin.txg);
-        let own = clone.snapshots();
+        let own = self.snapshots(clone);
         if let Some(both) = moved
             .iter()
             .find(|snapshot| own.iter().any(|own| own.name == snapshot.name))
@@ -181,9 +182,12 @@ impl State {
             snapshot.belongs_to(clone);
         }
         clone.changing().origin = parent.origin();
-        clone.changing().snapshots = moved.into_iter().chain(own).collect();
         parent.changing().origin = Some(origin);
-        parent.changing().snapshots = kept;
+        // Those that come are older than its own.
+        let own = self.snapshots.remove(&clone.id).unwrap_or_default();
+        let all = moved.into_iter().chain(own).collect();
+        self.snapshots.insert(clone.id, all);
+        self.snapshots.insert(parent.id, kept);
         Ok(())
     }
 }

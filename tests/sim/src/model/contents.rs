@@ -201,6 +201,16 @@ mod tests {
     }
 
     #[test]
+    fn who_reads_or_writes_keeps_a_copy_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Contents::create(dir.path().join("a"), MIB).unwrap();
+        let access = first.access().unwrap();
+        assert!(first.whole.try_write().is_err());
+        drop(access);
+        assert!(first.whole.try_write().is_ok());
+    }
+
+    #[test]
     fn an_open_file_is_followed_when_it_is_renamed_and_restored() {
         let dir = tempfile::tempdir().unwrap();
         let first = Contents::create(dir.path().join("a"), MIB).unwrap();

@@ -87,16 +87,17 @@ impl Model {
 
     /// The snapshots of a volume, the oldest first.
     pub(crate) fn snapshots(&self, pool: &str, volume: &str) -> Result<Vec<Arc<Snapshot>>> {
-        Ok(self.volume(pool, volume)?.snapshots())
+        let state = self.lock();
+        let volume = state.volume(pool, volume)?;
+        Ok(state.snapshots(&volume).to_vec())
     }
 
     /// All snapshots of a pool, by volume and then the oldest first.
     pub(crate) fn pool_snapshots(&self, pool: &str) -> Result<Vec<Arc<Snapshot>>> {
-        let volumes = self.volumes(pool)?;
-        Ok(volumes
-            .iter()
-            .flat_map(|volume| volume.snapshots())
-            .collect())
+        let state = self.lock();
+        let volumes = state.pool(pool)?.volumes.values();
+        let all = volumes.flat_map(|volume| state.snapshots(volume));
+        Ok(all.cloned().collect())
     }
 
     /// One snapshot.
@@ -136,7 +137,7 @@ impl Model {
                 });
             }
             let volume = state.volume(pool, volume)?;
-            let snapshots = &mut volume.changing().snapshots;
+            let snapshots = state.snapshots.entry(volume.id).or_default();
             snapshots.retain(|other| !Arc::ptr_eq(other, &snapshot));
             Ok(())
         })
@@ -174,7 +175,7 @@ impl Model {
             let volume = state.volume(pool, volume)?;
             let (contents, size) = (&snapshot.contents, snapshot.size);
             volume.set_size(size, || volume.contents.restore(contents, size))?;
-            let snapshots = &mut volume.changing().snapshots;
+            let snapshots = state.snapshots.entry(volume.id).or_default();
             snapshots.retain(|other| other.txg <= snapshot.txg);
             Ok(())
         })
@@ -188,7 +189,7 @@ impl Model {
     ) -> Result<Arc<Snapshot>> {
         check_name(name)?;
         check_full_name(format!("{}@{name}", volume.full_name()))?;
-        if volume.snapshots().iter().any(|old| old.name == name) {
+        if state.snapshots(volume).iter().any(|old| old.name == name) {
             return Err(Error::SnapshotExists {
                 pool: volume.pool.clone(),
                 volume: volume.name(),
@@ -215,27 +216,37 @@ impl Model {
             created: Mutex::new(Some(now())),
             volume: Mutex::new(Arc::downgrade(volume)),
         });
-        volume.changing().snapshots.push(Arc::clone(&snapshot));
+        let snapshots = state.snapshots.entry(volume.id).or_default();
+        snapshots.push(Arc::clone(&snapshot));
         Ok(snapshot)
     }
 }
 
 impl State {
+    /// The snapshots of a volume, the oldest first.
+    pub(super) fn snapshots(&self, volume: &Volume) -> &[Arc<Snapshot>] {
+        self.snapshots.get(&volume.id).map_or(&[], Vec::as_slice)
+    }
+
     pub(super) fn snapshot(&self, pool: &str, volume: &str, name: &str) -> Result<Arc<Snapshot>> {
         let missing = || Error::SnapshotMissing {
             pool: pool.to_owned(),
             volume: volume.to_owned(),
             snapshot: name.to_owned(),
         };
-        let snapshots = self.volume(pool, volume)?.snapshots();
-        let found = snapshots.into_iter().find(|own| own.name == name);
-        found.ok_or_else(missing)
+        let volume = self.volume(pool, volume)?;
+        let mut snapshots = self.snapshots(&volume).iter();
+        let found = snapshots.find(|own| own.name == name);
+        found.cloned().ok_or_else(missing)
     }
 
     /// The snapshots of its volume that were made after this one, the oldest first.
     fn newer(&self, snapshot: &Snapshot) -> Vec<Arc<Snapshot>> {
-        let all = snapshot.volume().map(|volume| volume.snapshots());
-        let newer = |other: &Arc<Snapshot>| other.txg > snapshot.txg;
-        all.unwrap_or_default().into_iter().filter(newer).collect()
+        let Some(volume) = snapshot.volume() else {
+            return Vec::new();
+        };
+        let newer = |other: &&Arc<Snapshot>| other.txg > snapshot.txg;
+        let all = self.snapshots(&volume).iter();
+        all.filter(newer).cloned().collect()
     }
 }

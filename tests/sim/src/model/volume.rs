@@ -44,6 +44,8 @@ pub(crate) struct NewVolume {
 #[derive(Debug)]
 pub(crate) struct Volume {
     pub(crate) pool: String,
+    /// Never the same again.
+    pub(super) id: u32,
     /// The name it was created with, which its block device keeps when the volume is renamed.
     pub(crate) device: String,
     /// Unit serial number (SCST's `usn`): 8 hexadecimal digits.
@@ -65,8 +67,6 @@ pub(super) struct Changing {
     pub(super) name: String,
     pub(super) scsi_id: String,
     pub(super) properties: BTreeMap<String, String>,
-    /// The oldest first.
-    pub(super) snapshots: Vec<Arc<Snapshot>>,
     /// What it is a clone of.
     pub(super) origin: Option<Arc<Snapshot>>,
 }
@@ -109,11 +109,6 @@ impl Volume {
     /// The snapshot that it is a clone of.
     pub(crate) fn origin(&self) -> Option<Arc<Snapshot>> {
         self.changing().origin.clone()
-    }
-
-    /// Its snapshots, the oldest first.
-    pub(crate) fn snapshots(&self) -> Vec<Arc<Snapshot>> {
-        self.changing().snapshots.clone()
     }
 
     /// Bytes of the pool that are set aside for it.
@@ -220,8 +215,10 @@ impl State {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         properties.extend(new.properties);
-        let serial = self.next_serial().wrapping_mul(0x9e37_79b1) ^ self.seed as u32;
+        let id = self.next_serial();
+        let serial = id.wrapping_mul(0x9e37_79b1) ^ self.seed as u32;
         let volume = Arc::new(Volume {
+            id,
             pool: pool.to_owned(),
             device: new.name.clone(),
             serial: format!("{serial:08x}"),
@@ -232,7 +229,6 @@ impl State {
                 name: new.name.clone(),
                 scsi_id,
                 properties,
-                snapshots: Vec::new(),
                 origin,
             }),
             size: AtomicU64::new(new.size),

@@ -10,32 +10,47 @@ use crate::error::Error;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) data: Value,
+    has_body: bool,
 }
 
 impl Answer {
+    /// Data in the envelope. With 204 there is no body.
+    pub(crate) fn new(status: u16, data: Value) -> Self {
+        let has_body = status != 204;
+        Self {
+            status,
+            data,
+            has_body,
+        }
+    }
+
     /// 200 with data.
     pub(crate) fn ok(data: Value) -> Self {
-        Self { status: 200, data }
+        Self::new(200, data)
     }
 
     /// 201 with data.
     pub(crate) fn created(data: Value) -> Self {
-        Self { status: 201, data }
+        Self::new(201, data)
     }
 
     /// 204, which has no body.
     pub(crate) fn gone() -> Self {
-        Self {
-            status: 204,
-            data: Value::Null,
-        }
+        Self::new(204, Value::Null)
+    }
+
+    /// A success whose body is missing.
+    pub(crate) fn without_body(status: u16) -> Self {
+        let mut answer = Self::new(status, Value::Null);
+        answer.has_body = false;
+        answer
     }
 
     pub(crate) fn body(&self) -> String {
-        match self.status {
-            204 => String::new(),
-            _ => json!({ "data": self.data, "error": null }).to_string(),
+        if !self.has_body {
+            return String::new();
         }
+        json!({ "data": self.data, "error": null }).to_string()
     }
 }
 

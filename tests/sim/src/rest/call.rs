@@ -50,10 +50,7 @@ impl Call<'_> {
             Firmware::Recent => recent,
             Firmware::Old => old,
         };
-        Answer {
-            status,
-            data: Value::Null,
-        }
+        Answer::new(status, Value::Null)
     }
 
     /// The body; fields that `T` does not have are refused by its `deny_unknown_fields`.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::answer::{Answer, Refusal, Strict};
 use super::call::Call;
-use super::volumes::{Delete, known_property};
+use super::volumes::{Delete, hide, known_property};
 use crate::model::NewClone;
 
 #[derive(Deserialize)]
@@ -55,7 +55,8 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
         sparse,
         properties,
     };
-    call.model.clone_volume(call.value(0), call.value(1), new)?;
+    let clone = call.model.clone_volume(call.value(0), call.value(1), new)?;
+    hide(call, &clone);
     Ok(call.done([201, 200, 204]))
 }
 

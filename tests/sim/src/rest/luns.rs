@@ -5,9 +5,10 @@ use std::fmt::Write;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::Firmware;
 use super::answer::{Answer, Refusal, Strict};
 use super::call::{Call, parameter};
-use crate::model::{Lun, LunPlace, NewLun};
+use crate::model::{Late, Lun, LunPlace, NewLun};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,15 +29,17 @@ enum Mode {
 }
 
 pub(super) fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
-    let luns = call.model.luns(call.value(0), call.value(1))?;
-    Ok(Answer::ok(luns.iter().map(shown).collect()))
+    let target = call.value(1);
+    let luns = call.model.luns(call.value(0), target)?;
+    Ok(Answer::ok(
+        luns.iter().map(|lun| look(call, target, lun)).collect(),
+    ))
 }
 
 pub(super) fn get(call: &Call<'_>) -> Result<Answer, Refusal> {
-    let lun = call
-        .model
-        .lun(call.value(0), call.value(1), call.value(2))?;
-    Ok(Answer::ok(shown(&lun)))
+    let target = call.value(1);
+    let lun = call.model.lun(call.value(0), target, call.value(2))?;
+    Ok(Answer::ok(look(call, target, &lun)))
 }
 
 pub(super) fn attach(call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -64,7 +67,14 @@ pub(super) fn attach(call: &Call<'_>) -> Result<Answer, Refusal> {
         scsi_id,
     };
     let lun = call.model.attach(call.value(0), call.value(1), new)?;
-    Ok(Answer::created(shown(&lun)))
+    let late = Late::Lun {
+        target: call.value(1).to_ascii_lowercase(),
+        volume: lun.volume.name(),
+    };
+    if call.model.lateness().hide(late) {
+        return Ok(Answer::without_body(201));
+    }
+    Ok(Answer::created(shown(call, &lun)))
 }
 
 pub(super) fn detach(call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -83,14 +93,49 @@ pub(super) fn find(call: &Call<'_>) -> Result<Answer, Refusal> {
             })?),
         };
     Ok(Answer::ok(
-        call.model.find_luns(name).iter().map(shown_place).collect(),
+        call.model
+            .find_luns(name)
+            .iter()
+            .map(|place| look_at_place(call, place))
+            .collect(),
     ))
 }
 
-fn shown(lun: &Lun) -> Value {
+/// Is the LUN's identity not shown yet?
+fn is_late(call: &Call<'_>, target: &str, lun: &Lun) -> bool {
+    let wanted = Late::Lun {
+        target: target.to_ascii_lowercase(),
+        volume: lun.volume.name(),
+    };
+    call.model.lateness().look(|late| *late == wanted).is_some()
+}
+
+fn look(call: &Call<'_>, target: &str, lun: &Lun) -> Value {
+    let mut shown = shown(call, lun);
+    if is_late(call, target, lun) {
+        without(&mut shown, &["scsi_id"]);
+    }
+    shown
+}
+
+fn look_at_place(call: &Call<'_>, place: &LunPlace) -> Value {
+    let mut shown = shown_place(call, place);
+    if is_late(call, &place.target, &place.lun) {
+        without(&mut shown["lun"], &["scsi_id", "eui"]);
+    }
+    shown
+}
+
+fn without(shown: &mut Value, fields: &[&str]) {
+    if let Value::Object(shown) = shown {
+        shown.retain(|name, _| !fields.contains(&name.as_str()));
+    }
+}
+
+fn shown(call: &Call<'_>, lun: &Lun) -> Value {
     json!({
         "name": lun.volume.name(),
-        "lun": lun.number,
+        "lun": number(call, lun),
         "mode": lun.mode,
         "block_size": lun.block_size,
         "scsi_id": lun.scsi_id,
@@ -98,7 +143,15 @@ fn shown(lun: &Lun) -> Value {
     })
 }
 
-fn shown_place(place: &LunPlace) -> Value {
+/// Clients have to take numbers and strings.
+fn number(call: &Call<'_>, lun: &Lun) -> Value {
+    match call.firmware {
+        Firmware::Old => lun.number.to_string().into(),
+        Firmware::Classic | Firmware::Recent => lun.number.into(),
+    }
+}
+
+fn shown_place(call: &Call<'_>, place: &LunPlace) -> Value {
     let LunPlace {
         pool,
         target,
@@ -109,7 +162,10 @@ fn shown_place(place: &LunPlace) -> Value {
         "pool": pool,
         "iscsi_target": { "name": target, "active": active },
         "lun": {
-            "lun": lun.number,
+            "lun": match call.firmware {
+                Firmware::Classic => lun.number.to_string().into(),
+                Firmware::Recent | Firmware::Old => number(call, lun),
+            },
             "name": lun.volume.name(),
             "scsi_id": lun.scsi_id,
             "eui": eui(&lun.scsi_id),

@@ -7,7 +7,8 @@ use super::Firmware;
 use super::answer::{Answer, Refusal, Strict};
 use super::call::Call;
 use super::pool::pages;
-use crate::model::{NewTarget, Session, Target, TargetChange, User, VipAllowed};
+use crate::error::Error;
+use crate::model::{Late, NewTarget, Session, Target, TargetChange, User, VipAllowed};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,12 +51,27 @@ struct Change {
 }
 
 pub(super) fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
-    let targets = call.model.pool_targets(call.value(0))?;
+    let mut targets = call.model.pool_targets(call.value(0))?;
+    let late = call
+        .model
+        .lateness()
+        .look_at_list(|late| matches!(late, Late::Target { .. }));
+    targets.retain(|target| {
+        let name = target.name.clone();
+        !late.contains(&Late::Target { name })
+    });
     pages(call, &targets, |target| shown(call, target))
 }
 
 pub(super) fn get(call: &Call<'_>) -> Result<Answer, Refusal> {
     let target = call.model.pool_target(call.value(0), call.value(1))?;
+    let hides = |late: &Late| matches!(late, Late::Target { name } if *name == target.name);
+    if call.model.lateness().look(hides).is_some() {
+        return Err(Error::TargetMissing {
+            target: call.value(1).to_owned(),
+        }
+        .into());
+    }
     Ok(Answer::ok(shown(call, &target)))
 }
 
@@ -78,6 +94,12 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
         }),
     };
     let target = call.model.create_target(call.value(0), new)?;
+    let late = Late::Target {
+        name: target.name.clone(),
+    };
+    if call.model.lateness().hide(late) {
+        return Ok(Answer::new(202, Value::Null));
+    }
     Ok(Answer::created(shown(call, &target)))
 }
 

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Refusal, Strict};
 use super::call::Call;
 use super::pool::pages;
-use crate::model::{NewVolume, PROPERTIES, Volume};
+use crate::error::Error;
+use crate::model::{Late, NewVolume, PROPERTIES, Volume};
 use crate::parse_size;
 
 const BLOCK_SIZES: [(&str, u64); 9] = [
@@ -91,15 +92,58 @@ impl Delete {
 }
 
 pub(super) fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
-    let available = call.model.pool(call.value(0))?.available;
-    let volumes = call.model.volumes(call.value(0))?;
+    let pool = call.value(0);
+    let available = call.model.pool(pool)?.available;
+    let mut volumes = call.model.volumes(pool)?;
+    let late = call.model.lateness().look_at_list(|late| match late {
+        Late::Volume { pool: of, .. } | Late::Rename { pool: of, .. } => of == pool,
+        Late::Target { .. } | Late::Lun { .. } => false,
+    });
+    if !late.is_empty() {
+        let hides = |late: &Late, volume: &Volume| match late {
+            Late::Volume { name, .. } | Late::Rename { new: name, .. } => *name == volume.name(),
+            Late::Target { .. } | Late::Lun { .. } => false,
+        };
+        volumes.retain(|volume| late.iter().all(|late| !hides(late, volume)));
+    }
     pages(call, &volumes, |volume| shown(call, volume, available))
 }
 
 pub(super) fn get(call: &Call<'_>) -> Result<Answer, Refusal> {
-    let available = call.model.pool(call.value(0))?.available;
-    let volume = call.model.volume(call.value(0), call.value(1))?;
-    Ok(Answer::ok(shown(call, &volume, available)))
+    let (pool, name) = (call.value(0), call.value(1));
+    let available = call.model.pool(pool)?.available;
+    let late = call.model.lateness().look(|late| match late {
+        Late::Volume {
+            pool: of,
+            name: new,
+        } => of == pool && new == name,
+        Late::Rename { pool: of, old, new } => of == pool && (old == name || new == name),
+        Late::Target { .. } | Late::Lun { .. } => false,
+    });
+    let volume = match &late {
+        Some(Late::Rename { old, new, .. }) if old == name => call.model.volume(pool, new)?,
+        Some(Late::Rename { .. }) => {
+            return Err(Error::VolumeMissing {
+                pool: pool.to_owned(),
+                volume: name.to_owned(),
+            }
+            .into());
+        }
+        _ => call.model.volume(pool, name)?,
+    };
+    let mut shown = shown(call, &volume, available);
+    match late {
+        Some(Late::Rename { old, .. }) => {
+            shown["full_name"] = format!("{pool}/{old}").into();
+            shown["name"] = old.into();
+        }
+        Some(Late::Volume { .. }) => {
+            shown["default_scsi_id"] = Value::Null;
+            shown["san:volume_id"] = Value::Null;
+        }
+        _ => {}
+    }
+    Ok(Answer::ok(shown))
 }
 
 /// Answers without data: what the appliance shows here is not known, so that no client may use it.
@@ -132,7 +176,8 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
         scsi_id: None,
         properties,
     };
-    call.model.create_volume(call.value(0), new)?;
+    let volume = call.model.create_volume(call.value(0), new)?;
+    hide(call, &volume);
     Ok(call.done([201, 200, 201]))
 }
 
@@ -157,6 +202,11 @@ pub(super) fn change(call: &Call<'_>) -> Result<Answer, Refusal> {
             provisioning: None,
         } => {
             call.model.rename_volume(pool, volume, &name)?;
+            call.model.lateness().hide(Late::Rename {
+                pool: pool.to_owned(),
+                old: volume.to_owned(),
+                new: name,
+            });
             Ok(call.done([200, 204, 201]))
         }
         Change {
@@ -195,6 +245,14 @@ pub(super) fn delete(call: &Call<'_>) -> Result<Answer, Refusal> {
     call.model
         .delete_volume(call.value(0), call.value(1), snapshots)?;
     Ok(Answer::gone())
+}
+
+/// Hides a volume that is new.
+pub(super) fn hide(call: &Call<'_>, volume: &Volume) {
+    call.model.lateness().hide(Late::Volume {
+        pool: volume.pool.clone(),
+        name: volume.name(),
+    });
 }
 
 fn shown(call: &Call<'_>, volume: &Volume, available: u64) -> Value {

@@ -8,6 +8,7 @@ mod initiator;
 mod login;
 mod refusals;
 mod reservations;
+mod snapshots;
 mod tasks;
 mod transfer;
 

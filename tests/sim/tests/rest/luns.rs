@@ -165,11 +165,11 @@ fn the_global_list_finds_a_volumes_name_in_every_pool() {
     let expected = json!([
         {
             "pool": "Pool-0", "iscsi_target": {"name": B, "active": true},
-            "lun": {"lun": 5, "name": "v_1", "scsi_id": "4fa1c0de77e2b316", "eui": "3466613163306465"},
+            "lun": {"lun": "5", "name": "v_1", "scsi_id": "4fa1c0de77e2b316", "eui": "3466613163306465"},
         },
         {
             "pool": "Pool-1", "iscsi_target": {"name": ELSEWHERE, "active": false},
-            "lun": {"lun": 0, "name": "v_1", "scsi_id": "abcdefgh00000000", "eui": "6162636465666768"},
+            "lun": {"lun": "0", "name": "v_1", "scsi_id": "abcdefgh00000000", "eui": "6162636465666768"},
         },
     ]);
     assert_eq!(

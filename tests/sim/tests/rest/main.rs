@@ -5,10 +5,19 @@ mod client;
 mod clones;
 mod control;
 mod faults;
+mod firmware;
+#[path = "../iscsi/initiator.rs"]
+#[expect(
+    dead_code,
+    reason = "sessions are opened here, and not much is done with them"
+)]
+mod initiator;
+mod late;
 mod luns;
 mod pools;
 mod program;
 mod publish;
+mod sessions;
 mod snapshots;
 mod strict;
 mod targets;

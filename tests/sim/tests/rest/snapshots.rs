@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use jdss_sim::{Appliance, Firmware};
+use jdss_sim::{Appliance, Fault, Firmware};
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -374,6 +374,19 @@ fn a_renamed_volume_takes_its_snapshots_along() {
     assert_eq!(list["entries"][0]["volume"], "v_new");
     let clone = client.get("/pools/Pool-0/volumes/v_c").data(200);
     assert_eq!(clone["origin"], "Pool-0/v_new@s_1");
+}
+
+#[test]
+fn a_stale_list_has_the_snapshots_of_its_time() {
+    let (appliance, client) = prepared();
+    appliance.create_snapshot("Pool-0", "v_a", "s_1").unwrap();
+    let route = "/pools/{pool}/volumes/{volume}/snapshots";
+    appliance.fault("GET", route, 1, Fault::StaleList).unwrap();
+    appliance.create_snapshot("Pool-0", "v_a", "s_2").unwrap();
+    appliance.delete_snapshot("Pool-0", "v_a", "s_1").unwrap();
+    let list = || names(&client.get(&path("")).data(200)["entries"]).join(" ");
+    assert_eq!(list(), "s_1");
+    assert_eq!(list(), "s_2");
 }
 
 #[test]

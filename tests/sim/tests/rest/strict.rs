@@ -11,11 +11,15 @@ type Case<'a> = (&'a str, &'a str, &'a str, u16, &'a str);
 fn what_the_api_does_not_have_is_refused_and_recorded() {
     let (appliance, client) = pair();
     appliance.create_volume("Pool-0", "v_a", 1 << 30).unwrap();
+    appliance.create_snapshot("Pool-0", "v_a", "s_1").unwrap();
     appliance.create_target("Pool-0", TARGET).unwrap();
     let volumes = "/api/v4/pools/Pool-0/volumes";
     let volume = "/api/v4/pools/Pool-0/volumes/v_a";
     let targets = "/api/v4/pools/Pool-0/san/iscsi/targets";
     let target = &format!("{targets}/{TARGET}");
+    let snapshots = &format!("{volume}/snapshots");
+    let snapshot = &format!("{snapshots}/s_1");
+    let clone = &format!("{volume}/clone");
     let luns = &format!("{target}/luns");
     let route = "sim.UnknownRoute";
     let method = "sim.MethodNotAllowed";
@@ -174,6 +178,93 @@ fn what_the_api_does_not_have_is_refused_and_recorded() {
             field,
         ),
         ("DELETE", volume, r#"{"force": true}"#, 400, body),
+        ("GET", &format!("{snapshots}?pages=0"), "", 400, parameter),
+        (
+            "GET",
+            &format!("{volumes}/snapshots?name=s_1"),
+            "",
+            400,
+            parameter,
+        ),
+        ("POST", snapshots, r#"{"name": "s_2"}"#, 400, body),
+        (
+            "POST",
+            snapshots,
+            r#"{"snapshot_name": "s_2", "force": true}"#,
+            400,
+            body,
+        ),
+        (
+            "POST",
+            snapshots,
+            r#"{"snapshot_name": "s_2", "properties": {"atime": "on"}}"#,
+            400,
+            field,
+        ),
+        ("PUT", snapshot, "{}", 405, method),
+        ("GET", &format!("{snapshot}?verbose=1"), "", 400, parameter),
+        (
+            "DELETE",
+            snapshot,
+            r#"{"recursively_dependents": true}"#,
+            400,
+            field,
+        ),
+        ("DELETE", snapshot, r#"{"force": true}"#, 400, body),
+        ("POST", &format!("{snapshot}/rollback"), "{}", 400, body),
+        ("GET", &format!("{snapshot}/rollback"), "{}", 400, body),
+        (
+            "GET",
+            &format!("{snapshot}/clones?page=0"),
+            "",
+            400,
+            parameter,
+        ),
+        (
+            "POST",
+            &format!("{snapshot}/clones"),
+            r#"{"name": "v_b"}"#,
+            405,
+            method,
+        ),
+        ("GET", &format!("{snapshot}/clones/v_b"), "", 405, method),
+        (
+            "DELETE",
+            &format!("{snapshot}/clones/v_b"),
+            r#"{"recursively_dependents": true}"#,
+            400,
+            field,
+        ),
+        (
+            "POST",
+            &format!("{snapshot}/clones/v_b/promote"),
+            r#"{"pool": "Pool-0"}"#,
+            400,
+            body,
+        ),
+        ("POST", clone, "{}", 400, body),
+        (
+            "POST",
+            clone,
+            r#"{"name": "v_b", "sparse": "true"}"#,
+            400,
+            body,
+        ),
+        ("POST", clone, r#"{"name": "v_b", "size": "1G"}"#, 400, body),
+        (
+            "POST",
+            clone,
+            r#"{"name": "a/b", "create_parents": true}"#,
+            400,
+            field,
+        ),
+        (
+            "POST",
+            clone,
+            r#"{"name": "v_b", "properties": {"atime": "on"}}"#,
+            400,
+            field,
+        ),
         (
             "POST",
             targets,
@@ -259,6 +350,7 @@ fn what_the_api_does_not_have_is_refused_and_recorded() {
             .data(200),
         json!([])
     );
+    assert_eq!(appliance.snapshots("Pool-0", "v_a").unwrap(), ["s_1"]);
     appliance.clear_log();
     assert_eq!(
         (appliance.violations(), appliance.requests()),

@@ -199,6 +199,51 @@ fn users_are_listed_without_passwords() {
 }
 
 #[test]
+fn users_that_were_never_configured_stay_so() {
+    let (_appliance, client) = pair();
+    client.call("POST", TARGETS, body(NAME)).data(201);
+    let users = path("/incoming-users");
+    for answer in [
+        client.delete(&path("/incoming-users/nobody")),
+        client.get(&users),
+    ] {
+        assert_eq!(answer.error(404).0, "opene.exceptions.ItemNotFoundError");
+    }
+    let bad = json!({"name": "a", "password": "short"});
+    client.call("POST", &users, bad).error(400);
+    client.get(&users).error(404);
+}
+
+#[test]
+fn a_target_with_luns_is_kept_where_the_appliance_does_so() {
+    for keeps in [true, false] {
+        let builder = Appliance::builder().pool("Pool-0");
+        let builder = builder.volume("Pool-0", "v_a", 1 << 20);
+        let builder = if keeps {
+            builder.keep_targets_with_luns()
+        } else {
+            builder
+        };
+        let appliance = builder.start().unwrap();
+        let client = Client::new(&appliance);
+        appliance.create_target("Pool-0", NAME).unwrap();
+        appliance.attach("Pool-0", NAME, "v_a", 0).unwrap();
+        if keeps {
+            let (class, _, message) = client.delete(&path("")).error(409);
+            assert_eq!(class, "opene.exceptions.ItemConflictError");
+            assert_eq!(message, format!("Target {NAME} is not empty: it has LUNs."));
+            assert_eq!(
+                appliance.luns("Pool-0", NAME).unwrap(),
+                [("v_a".to_owned(), 0)]
+            );
+            client.delete(&path("/luns/v_a")).no_content();
+        }
+        client.delete(&path("")).no_content();
+        assert_eq!(appliance.targets("Pool-0").unwrap(), [""; 0]);
+    }
+}
+
+#[test]
 fn an_old_appliance_refuses_what_it_does_not_know() {
     let vip = [127, 0, 0, 1].into();
     let builder = Appliance::builder()

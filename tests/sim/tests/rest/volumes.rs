@@ -89,6 +89,24 @@ fn volumes_are_listed_whole_or_in_pages() {
 }
 
 #[test]
+fn volumes_that_nobody_uses_take_no_descriptors() {
+    let dir = tempfile::tempdir().unwrap();
+    let builder = Appliance::builder().pool("Pool-0").dir(dir.path());
+    let appliance = builder.start().unwrap();
+    for number in 0..3 {
+        let name = format!("v_{number}");
+        appliance.create_volume("Pool-0", &name, GIB).unwrap();
+        appliance.create_snapshot("Pool-0", &name, "s_1").unwrap();
+    }
+    let open: Vec<_> = std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
+        .filter(|path| path.starts_with(dir.path()))
+        .collect();
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[test]
 fn an_existing_volume_is_not_made_again() {
     let (_appliance, client) = pair();
     let body = json!({"name": "v_a", "size": "1G", "sparse": true});
