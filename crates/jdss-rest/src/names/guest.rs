@@ -33,12 +33,33 @@ impl<'id> GuestVolume<'id> {
             None => (true, name.strip_prefix("base-")?),
         };
         let guest = rest.split_once('-').map_or(rest, |(guest, _)| guest);
-        let digits = !guest.is_empty() && guest.bytes().all(|b| b.is_ascii_digit());
-        digits.then_some(Self {
+        is_number(guest).then_some(Self {
             name,
             guest,
             template,
         })
+    }
+
+    /// The name without the directory of a guest, as Proxmox writes it for files.
+    ///
+    /// Takes off `<number>/` and nothing else: what follows may not have a `/` itself.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::names::GuestVolume;
+    ///
+    /// assert_eq!(GuestVolume::without_directory("100/vm-100-disk-0.raw"), "vm-100-disk-0.raw");
+    /// assert_eq!(GuestVolume::without_directory("vm-100-disk-0"), "vm-100-disk-0");
+    /// ```
+    #[must_use]
+    pub fn without_directory(name: &str) -> &str {
+        match name.split_once('/') {
+            Some((guest, rest)) if is_number(guest) && !rest.is_empty() && !rest.contains('/') => {
+                rest
+            }
+            _ => name,
+        }
     }
 
     /// Recognises the id of a guest's volume of the cluster that has this prefix, or none.
@@ -66,4 +87,9 @@ impl<'id> GuestVolume<'id> {
             None => id.as_str(),
         })
     }
+}
+
+/// Whether it is digits alone.
+pub(super) fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }

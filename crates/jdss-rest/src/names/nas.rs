@@ -1,5 +1,6 @@
 //! The names that the NFS client of the appliance gives.
 
+use super::guest::is_number;
 use super::{NameError, SnapshotId, base32_encode, check_physical, sanitize};
 
 impl SnapshotId {
@@ -37,8 +38,7 @@ impl SnapshotId {
     #[must_use]
     pub fn nas_guest(&self) -> Option<(&str, &str)> {
         let (guest, name) = self.as_str().split_once('_')?;
-        let digits = !guest.is_empty() && guest.bytes().all(|b| b.is_ascii_digit());
-        (digits && !name.is_empty()).then_some((guest, name))
+        (is_number(guest) && !name.is_empty()).then_some((guest, name))
     }
 
     /// The name of the clone through which the NFS client exports a dataset's snapshot for one file.

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::guest::is_number;
 use super::{GuestVolume, NameError};
 
 const ALLOWED: &str = "a-z, 0-9, '.', ':' and '-'";
@@ -252,9 +253,7 @@ impl TargetFamily {
     /// ```
     #[must_use]
     pub fn contains(&self, target: &str) -> bool {
-        target
-            .strip_prefix(&self.stem)
-            .is_some_and(|index| !index.is_empty() && index.bytes().all(|b| b.is_ascii_digit()))
+        target.strip_prefix(&self.stem).is_some_and(is_number)
     }
 
     /// The name with the lowest index that no target in `existing` has.

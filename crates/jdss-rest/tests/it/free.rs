@@ -2,7 +2,7 @@
 
 use jdss_rest::names::NameError;
 use jdss_rest::{Client, ClusterPrefix, Error, ErrorKind, FreeName, NewVolume, Tls, VolumeId};
-use jdss_sim::Appliance;
+use jdss_sim::{Appliance, Fault};
 use serde_json::{Value, json};
 
 use crate::script::*;
@@ -210,8 +210,7 @@ fn a_stem_that_makes_no_names_is_refused_before_anything_is_asked() {
     );
 }
 
-#[test]
-fn disks_of_two_clusters_are_numbered_apart_on_an_appliance() {
+fn appliance() -> (Appliance, Client) {
     let appliance = Appliance::builder()
         .pool("Pool-0")
         .volume("Pool-0", "v_vm-100-disk-0", 1 << 20)
@@ -223,7 +222,27 @@ fn disks_of_two_clusters_are_numbered_apart_on_an_appliance() {
         .credentials("admin", "secret".to_owned().into())
         .tls(Tls::CaPem(appliance.ca_pem().into_bytes()))
         .build()
-        .unwrap();
+        .expect("a valid certificate");
+    (appliance, client)
+}
+
+fn new(id: VolumeId) -> NewVolume {
+    NewVolume {
+        id,
+        size: 1 << 20,
+        thin: true,
+        block_size: 16384,
+    }
+}
+
+fn assert_clean(appliance: &Appliance) {
+    let violations = appliance.violations();
+    assert!(violations.is_empty(), "{violations:#?}");
+}
+
+#[test]
+fn disks_of_two_clusters_are_numbered_apart_on_an_appliance() {
+    let (appliance, client) = appliance();
     let pool = client.pool("Pool-0");
     let prefix: ClusterPrefix = "pveA".parse().unwrap();
     let mut made = Vec::new();
@@ -231,13 +250,7 @@ fn disks_of_two_clusters_are_numbered_apart_on_an_appliance() {
         appliance.clear_log();
         let id = pool.free_volume_id(&disks(prefix, &[]), soon()).unwrap();
         assert_eq!(appliance.requests().len(), 2, "the list and one look");
-        let new = NewVolume {
-            id,
-            size: 1 << 20,
-            thin: true,
-            block_size: 16384,
-        };
-        made.push(pool.create_volume(&new, soon()).unwrap().name);
+        made.push(pool.create_volume(&new(id), soon()).unwrap().name);
     }
     assert_eq!(
         made,
@@ -247,6 +260,55 @@ fn disks_of_two_clusters_are_numbered_apart_on_an_appliance() {
             "v_vm-100-disk-1"
         ]
     );
-    let violations = appliance.violations();
-    assert!(violations.is_empty(), "{violations:#?}");
+    assert_clean(&appliance);
+}
+
+#[test]
+fn a_stale_list_costs_a_look_for_each_volume_that_it_lacks() {
+    let (appliance, client) = appliance();
+    appliance
+        .fault("GET", "/pools/{pool}/volumes", 1, Fault::StaleList)
+        .unwrap();
+    for number in [1, 2] {
+        let name = format!("v_vm-100-disk-{number}");
+        appliance.create_volume("Pool-0", &name, 1 << 20).unwrap();
+    }
+    appliance.clear_log();
+    let id = client
+        .pool("Pool-0")
+        .free_volume_id(&disks(None, &[]), soon())
+        .unwrap();
+    assert_eq!(id.as_str(), "vm-100-disk-3");
+    assert_eq!(appliance.requests().len(), 1 + 3);
+    assert_clean(&appliance);
+}
+
+#[test]
+fn clients_that_race_for_free_names_fill_them_without_a_gap() {
+    const EACH: usize = 10;
+    let (appliance, client) = appliance();
+    let create = || {
+        let pool = client.pool("Pool-0");
+        let mut taken = Vec::new();
+        loop {
+            let id = pool.free_volume_id(&disks(None, &taken), soon()).unwrap();
+            match pool.create_volume(&new(id.clone()), soon()) {
+                Ok(volume) => return volume.name,
+                Err(error) if error.kind() == ErrorKind::Exists => taken.push(id),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    let worker = || (0..EACH).map(|_| create()).collect::<Vec<String>>();
+    let mut made = std::thread::scope(|scope| {
+        let [a, b] = [scope.spawn(worker), scope.spawn(worker)];
+        [a.join().unwrap(), b.join().unwrap()].concat()
+    });
+    made.sort();
+    let mut wanted: Vec<String> = (1..=2 * EACH)
+        .map(|number| format!("v_vm-100-disk-{number}"))
+        .collect();
+    wanted.sort();
+    assert_eq!(made, wanted);
+    assert_clean(&appliance);
 }

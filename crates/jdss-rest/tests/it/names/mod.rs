@@ -181,6 +181,24 @@ fn a_guest_s_volume_is_known_by_its_number() {
 }
 
 #[test]
+fn only_the_directory_of_a_guest_is_taken_off() {
+    for (name, rest) in [
+        ("100/vm-100-disk-0.raw", "vm-100-disk-0.raw"),
+        ("vm-100-disk-0", "vm-100-disk-0"),
+        ("100/", "100/"),
+        ("/vm-100-disk-0", "/vm-100-disk-0"),
+        ("../vm-100-disk-0", "../vm-100-disk-0"),
+        ("100/200/vm-100-disk-0", "100/200/vm-100-disk-0"),
+        (
+            "base-100-disk-0/vm-101-disk-0",
+            "base-100-disk-0/vm-101-disk-0",
+        ),
+    ] {
+        assert_eq!(GuestVolume::without_directory(name), rest);
+    }
+}
+
+#[test]
 fn guests_of_other_clusters_are_not_ours() {
     let [ours, other] = ["pveA", "pveB"].map(|prefix| prefix.parse().unwrap());
     for (id, cluster, is_ours) in [

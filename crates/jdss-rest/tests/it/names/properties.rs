@@ -97,7 +97,7 @@ proptest! {
         let _ = (SnapshotId::from_physical(&text), SnapshotId::from_export(&text));
         let _ = text.parse::<SnapshotId>().map(|id| id.nas_guest().is_some());
         let _ = SnapshotId::of_nas_guest(1, &text);
-        let _ = GuestVolume::parse(&text);
+        let _ = (GuestVolume::parse(&text), GuestVolume::without_directory(&text));
         let _ = (display_name(&text), classify(&text), base32_decode(&text));
         let _ = dataset_name(&text, &text, Some(&text));
         let _ = text.parse::<ScsiId>().map(|id| id.wwid());
