@@ -73,6 +73,7 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn clone_snapshot(&self, clone: &CloneOf, deadline: Instant) -> Result<Volume, Error> {
+        self.check_length(&clone.name, None)?;
         if self.find_volume(&clone.name, deadline)?.is_some() {
             return Err(self.volume_exists(&clone.name));
         }
@@ -139,6 +140,7 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn clone_volume(&self, clone: &CloneVolume, deadline: Instant) -> Result<Volume, Error> {
+        self.check_length(&clone.volume, Some(&clone.name))?;
         if self.find_volume(&clone.name, deadline)?.is_some() {
             return Err(self.volume_exists(&clone.name));
         }

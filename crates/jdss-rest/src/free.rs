@@ -50,7 +50,9 @@ impl Pool {
     ///
     /// Nothing is reserved: whoever creates the volume first has the name.
     /// Give the id in [`not`](FreeName::not) when it turns out to be taken,
-    /// as below.
+    /// as below. Where others number volumes with the same stem at the same
+    /// time, hold a lock of your own over both calls: see
+    /// [`create_volume`](Self::create_volume).
     ///
     /// # Errors
     ///
@@ -90,7 +92,8 @@ impl Pool {
         let invalid = |reason| Error::Name { reason };
         name.check().map_err(invalid)?;
         // Too long a stem is told before anything is asked.
-        name.id(0).map_err(invalid)?;
+        let first = name.id(0).map_err(invalid)?;
+        self.check_length(&first.physical_name(), None)?;
         let mut taken: BTreeSet<String> =
             name.not.iter().map(|id| id.as_str().to_owned()).collect();
         for volume in self.volumes(deadline).all()? {

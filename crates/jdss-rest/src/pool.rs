@@ -8,6 +8,7 @@ use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::model::{PoolInfo, Vip};
+use crate::names::dataset_name;
 use crate::path;
 use crate::transport::Method;
 
@@ -43,6 +44,13 @@ impl Pool {
 
     pub(crate) fn path(&self, segments: &[&str]) -> Result<String, Error> {
         path::path(&[&["pools", &self.name], segments].concat())
+    }
+
+    /// Refuses names that are too long together with the pool's, before anything is asked.
+    pub(crate) fn check_length(&self, volume: &str, snapshot: Option<&str>) -> Result<(), Error> {
+        dataset_name(self.name(), volume, snapshot)
+            .map(drop)
+            .map_err(|reason| Error::Name { reason })
     }
 
     pub(crate) fn text(&self) -> String {

@@ -121,6 +121,7 @@ impl Pool {
         deadline: Instant,
     ) -> Result<(), Error> {
         let (volume, name) = (volume.physical_name(), snapshot.physical_name());
+        self.check_length(&volume, Some(&name))?;
         let exists = || Error::SnapshotExists {
             pool: self.name().to_owned(),
             volume: volume.clone(),

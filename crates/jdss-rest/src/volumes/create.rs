@@ -80,8 +80,10 @@ impl Pool {
     /// * Kind [`Exists`](ErrorKind::Exists): a volume or dataset has the name.
     /// * Kind [`NoSpace`](ErrorKind::NoSpace): the pool is full.
     /// * [`Error::BlockSize`]: no such block size.
+    /// * [`Error::Name`]: the name is too long together with the pool's.
     pub fn create_volume(&self, new: &NewVolume, deadline: Instant) -> Result<Volume, Error> {
         let name = new.id.physical_name();
+        self.check_length(&name, None)?;
         let block = new.block_name()?;
         let body = json!({
             "name": name,

@@ -57,6 +57,7 @@ impl Pool {
         if from == to {
             return self.volume_named(&from, deadline);
         }
+        self.check_length(&to, None)?;
         let id = self.scsi_id_of(&from, deadline)?;
         let subject = self.volume_text(&from);
         let what = format!("rename {subject} to {to}");

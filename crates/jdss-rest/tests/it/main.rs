@@ -5,6 +5,7 @@ mod client;
 mod decode;
 mod errors;
 mod free;
+mod lengths;
 mod lists;
 mod names;
 mod procedures;
