@@ -1,5 +1,6 @@
 //! The command `jdss` on a real kernel, before the simulated appliance.
 
+mod addresses;
 mod everyday;
 mod failures;
 mod reuse;
@@ -20,10 +21,15 @@ use jdss_vm::{Command, Error, Output, dm, multipath, wait};
 use rustix::fs::OFlags;
 
 pub(super) fn all() -> Vec<super::Scenario> {
-    [everyday::all(), reuse::all(), failures::all()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        everyday::all(),
+        addresses::all(),
+        reuse::all(),
+        failures::all(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 pub(super) const STORE: &str = "jdss0";
