@@ -187,4 +187,18 @@ impl Appliance {
             .map(|lun| (lun.volume.name(), lun.number))
             .collect())
     }
+
+    /// Names of the VIPs that serve a target; all VIPs of its pool unless it is limited to some.
+    ///
+    /// # Errors
+    ///
+    /// The target is missing.
+    pub fn target_vips(&self, pool: &str, target: &str) -> Result<Vec<String>> {
+        let model = self.service.model();
+        let allowed = model.pool_target(pool, target)?.vips;
+        if allowed.enabled {
+            return Ok(allowed.assigned_vips);
+        }
+        Ok(model.vips(pool)?.into_iter().map(|vip| vip.name).collect())
+    }
 }
