@@ -2,6 +2,7 @@
 
 mod appliance;
 mod client;
+mod clones;
 mod decode;
 mod errors;
 mod free;
@@ -12,3 +13,5 @@ mod procedures;
 mod publish;
 mod script;
 mod server;
+mod snapshots;
+mod volumes;

@@ -12,12 +12,16 @@ use serde_json::{Value, json};
 pub(crate) const POOL: &str = "/pools/Pool-0";
 pub(crate) const TARGETS: &str = "/pools/Pool-0/san/iscsi/targets";
 
+/// How often a call that may be repeated is tried while the appliance fails in a way that passes.
+pub(crate) const TRIES: usize = 8;
+
 type Answer = Result<Reply, TransportError>;
 
 /// One request that must come, and what it is answered.
 pub(crate) struct Step {
     request: String,
     body: Option<Value>,
+    no_body: bool,
     answer: Answer,
 }
 
@@ -26,6 +30,7 @@ pub(crate) fn step(request: impl Into<String>, answer: Answer) -> Step {
     Step {
         request: request.into(),
         body: None,
+        no_body: false,
         answer,
     }
 }
@@ -34,6 +39,12 @@ impl Step {
     /// Demands this body as well.
     pub(crate) fn body(mut self, body: Value) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// Demands that there is none.
+    pub(crate) fn no_body(mut self) -> Self {
+        self.no_body = true;
         self
     }
 }
@@ -54,6 +65,34 @@ pub(crate) fn ok(data: Value) -> Answer {
 pub(crate) fn fail(status: u16, class: &str, errno: Option<i64>, message: &str) -> Answer {
     let error = json!({ "class": class, "errno": errno, "message": message, "url": "https://x" });
     reply(status, &json!({ "data": null, "error": error }))
+}
+
+/// A success that has nothing to say by design.
+pub(crate) fn gone() -> Answer {
+    Ok(Reply {
+        status: 204,
+        body: Vec::new(),
+    })
+}
+
+/// A success that says nothing, as an overloaded appliance gives it without doing anything.
+pub(crate) fn silent() -> Answer {
+    ok(Value::Null)
+}
+
+/// A volume or snapshot that is missing, in the words of older versions.
+pub(crate) fn no_resource(name: &str) -> Answer {
+    fail(
+        500,
+        "zfslib.zfsapi.resources.ZfsResourceError",
+        Some(1),
+        &format!("Zfs resource: Pool-0/{name} not found in this collection."),
+    )
+}
+
+/// Something depends on it.
+pub(crate) fn busy(message: &str) -> Answer {
+    fail(500, "zfslib.wrap.zfs.ZfsCmdError", Some(1000), message)
 }
 
 pub(crate) fn missing(what: &str) -> Answer {
@@ -168,7 +207,7 @@ impl Transport for Script {
             .body
             .as_ref()
             .map(|body| serde_json::from_str(body).expect("a body is JSON"));
-        if step.body.is_some() {
+        if step.body.is_some() || step.no_body {
             assert_eq!(body, step.body, "body of {came}");
         }
         self.asked.lock().expect("not poisoned").push(address);

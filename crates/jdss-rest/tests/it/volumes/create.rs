@@ -1,0 +1,111 @@
+//! Creating a volume: an answer that is lost never makes an orphan, nor a stranger's volume ours.
+
+use jdss_rest::{Error, ErrorKind, NewVolume, Volume};
+
+use super::{ID, VOLUMES, volume};
+use crate::script::{
+    Script, Step, config_race, fail, no_reply, no_resource, ok, silent, soon, step,
+};
+
+fn post() -> String {
+    format!("POST {VOLUMES}")
+}
+
+fn absent() -> Step {
+    step(format!("GET {VOLUMES}/v_a"), no_resource("v_a"))
+}
+
+fn present(size: u64) -> Step {
+    step(format!("GET {VOLUMES}/v_a"), ok(volume("v_a", size, ID)))
+}
+
+fn exists() -> Step {
+    step(
+        post(),
+        fail(500, "x.Y", Some(5), "Resource Pool-0/v_a already exists."),
+    )
+}
+
+fn create(steps: impl IntoIterator<Item = Step>) -> Result<Volume, Error> {
+    let script = Script::new(steps);
+    let new = NewVolume {
+        id: "a".parse().expect("an id"),
+        size: 32768,
+        thin: true,
+        block_size: 16384,
+    };
+    let result = script.client().pool("Pool-0").create_volume(&new, soon());
+    script.assert_done();
+    result
+}
+
+#[test]
+fn a_creation_that_ends_after_the_first_look_is_ours() {
+    // The answer is lost, the work goes on, and the repetition finds the volume there.
+    let steps = [
+        absent(),
+        step(post(), no_reply()),
+        absent(),
+        exists(),
+        present(32768),
+    ];
+    assert_eq!(create(steps).unwrap().name, "v_a");
+    let steps = [absent(), step(post(), config_race()), present(32768)];
+    assert_eq!(create(steps).unwrap().name, "v_a");
+}
+
+#[test]
+fn a_volume_of_another_size_is_somebody_elses() {
+    for steps in [
+        vec![absent(), step(post(), no_reply()), present(65536)],
+        vec![
+            absent(),
+            step(post(), no_reply()),
+            absent(),
+            exists(),
+            present(65536),
+        ],
+        vec![absent(), exists()],
+        vec![present(32768)],
+    ] {
+        let error = create(steps).unwrap_err();
+        assert!(matches!(error, Error::VolumeExists { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_dataset_of_the_name_is_never_ours() {
+    let dataset = || {
+        let words = "cannot create 'Pool-0/v_a': dataset already exists";
+        step(
+            post(),
+            fail(500, "zfslib.wrap.zfs.ZfsCmdError", Some(100), words),
+        )
+    };
+    assert_eq!(
+        create([absent(), dataset()]).unwrap_err().kind(),
+        ErrorKind::Exists
+    );
+    let mut steps = vec![absent(), step(post(), no_reply()), absent()];
+    steps.extend((0..3).flat_map(|_| [dataset(), absent()]));
+    assert_eq!(create(steps).unwrap_err().kind(), ErrorKind::Exists);
+}
+
+#[test]
+fn an_answer_that_says_nothing_is_looked_at() {
+    let steps = [
+        absent(),
+        step(post(), silent()),
+        absent(),
+        step(post(), silent()),
+        present(32768),
+    ];
+    assert_eq!(create(steps).unwrap().size, 32768);
+    let mut steps = vec![absent()];
+    steps.extend((0..4).flat_map(|_| [step(post(), silent()), absent()]));
+    let error = create(steps).unwrap_err();
+    assert!(
+        error.is_transient() && matches!(error, Error::NotSeen { .. }),
+        "{error}"
+    );
+}
