@@ -80,7 +80,8 @@ impl Pool {
         self.make_clone(clone, deadline)
     }
 
-    fn make_clone(&self, clone: &CloneOf, deadline: Instant) -> Result<Volume, Error> {
+    /// Makes a clone that has just been looked for.
+    pub(crate) fn make_clone(&self, clone: &CloneOf, deadline: Instant) -> Result<Volume, Error> {
         let body = json!({
             "name": clone.name,
             "snapshot": clone.snapshot,

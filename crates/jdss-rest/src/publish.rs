@@ -146,6 +146,17 @@ impl Client {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn publish(&self, request: &Publish, deadline: Instant) -> Result<Published, Error> {
+        self.publish_as(request, request.volume.physical_name(), None, deadline)
+    }
+
+    /// Publishes the volume with this physical name, and of this size where that is known.
+    pub(crate) fn publish_as(
+        &self,
+        request: &Publish,
+        name: String,
+        size: Option<u64>,
+        deadline: Instant,
+    ) -> Result<Published, Error> {
         if !(1..=MAX_LUNS).contains(&request.luns_per_target) {
             return Err(Error::LunLimit {
                 found: request.luns_per_target,
@@ -154,8 +165,7 @@ impl Client {
         }
         let family = TargetFamily::new(&request.target_prefix, &request.group)
             .map_err(|reason| Error::Name { reason })?;
-        let name = request.volume.physical_name();
-        Work::new(self, request, name, family, deadline).run()
+        Work::new(self, request, name, size, family, deadline).run()
     }
 
     /// Removes a target that has neither LUN nor session; true when it is gone.

@@ -1,17 +1,16 @@
 //! Taking a volume off its target, unless somebody else may be using it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::initiator::LocalInitiator;
 use crate::names::{TargetFamily, TargetGroup, TargetPrefix};
 use crate::pool::Pool;
+use crate::remove::with_time_to_look;
 
 /// Rounds before giving up.
 const ROUNDS: u32 = 5;
-/// The most time that is kept to look what became of a deletion that hangs.
-const CONFIRM: Duration = Duration::from_secs(15);
 
 /// What to take off its target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +49,8 @@ impl Client {
     /// Doing it twice is the same as doing it once. A target of the group on
     /// which nothing but this volume is, and to which nobody is logged in, is
     /// deleted with it. Three calls when [`Unpublish::target`] is right, four
-    /// otherwise; two more on an appliance that deletes only empty targets.
+    /// otherwise; four more on an appliance that deletes only empty targets.
+    /// Two for a volume that is attached nowhere.
     /// Blocks until it is done, at most up to the deadline: a teardown can
     /// take minutes. Log out before: a target with sessions of our own stays.
     ///
@@ -63,6 +63,7 @@ impl Client {
     ///
     /// * [`Error::ForeignSessions`]: others are logged in; nothing was changed.
     /// * [`Error::AttachedTwice`]: detach it from all targets but one.
+    /// * Kind [`Missing`](ErrorKind::Missing): the pool is not here.
     /// * Those that all calls have: see [`Pool`]. "Not attached" is success,
     ///   "could not ask" is not: the volume may be attached or not.
     ///
@@ -88,6 +89,20 @@ impl Client {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn unpublish(&self, request: &Unpublish, deadline: Instant) -> Result<Unpublished, Error> {
+        let done = self.withdraw(request, deadline)?;
+        if done.target.is_none() {
+            // On the wrong head everything seems to be missing.
+            self.pool(&request.pool).info(deadline)?;
+        }
+        Ok(done)
+    }
+
+    /// The same; that the volume is attached nowhere is believed, also of a pool that is not here.
+    pub(crate) fn withdraw(
+        &self,
+        request: &Unpublish,
+        deadline: Instant,
+    ) -> Result<Unpublished, Error> {
         let family = TargetFamily::new(&request.target_prefix, &request.group)
             .map_err(|reason| Error::Name { reason })?;
         let work = Withdrawal {
@@ -216,7 +231,7 @@ impl Withdrawal<'_> {
         if whole && !self.luns_first {
             return self.delete_target(target);
         }
-        let limit = self.limit();
+        let limit = with_time_to_look(self.deadline);
         match self.pool.detach(&target, &self.request.volume, limit) {
             Ok(_) if whole => Ok(Step::Done(self.tidy(target))),
             Ok(_) => Ok(Step::Done(Unpublished {
@@ -230,7 +245,10 @@ impl Withdrawal<'_> {
 
     /// The target has no other LUN and nobody is logged in to it.
     fn delete_target(&mut self, target: String) -> Result<Step, Error> {
-        match self.pool.delete_target(&target, self.limit()) {
+        match self
+            .pool
+            .delete_target(&target, with_time_to_look(self.deadline))
+        {
             Ok(_) => Ok(Step::Done(Unpublished {
                 target: Some(target),
                 target_deleted: true,
@@ -254,7 +272,10 @@ impl Withdrawal<'_> {
 
     /// The volume is off its target, which is empty now unless somebody was faster.
     fn tidy(&self, target: String) -> Unpublished {
-        let left = match self.pool.delete_target(&target, self.limit()) {
+        let left = match self
+            .pool
+            .delete_target(&target, with_time_to_look(self.deadline))
+        {
             Ok(_) => None,
             Err(error) => Some(Box::new(error)),
         };
@@ -272,14 +293,6 @@ impl Withdrawal<'_> {
         }
         self.tried = Some((target, error));
         Ok(Step::Again(None))
-    }
-
-    /// So long for a deletion, with time left to look what came of it.
-    fn limit(&self) -> Instant {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        self.deadline
-            .checked_sub(CONFIRM.min(left / 4))
-            .unwrap_or(self.deadline)
     }
 }
 

@@ -55,11 +55,12 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// Will publish the volume with this physical name.
+    /// Will publish the volume with this physical name, and of this size where that is known.
     pub(super) fn new(
         client: &'a Client,
         request: &'a Publish,
         name: String,
+        size: Option<u64>,
         family: TargetFamily,
         deadline: Instant,
     ) -> Self {
@@ -71,7 +72,7 @@ impl<'a> Work<'a> {
             family,
             deadline,
             vips: None,
-            size: None,
+            size,
             refused: BTreeSet::new(),
             asked_target: None,
             asked_lun: None,

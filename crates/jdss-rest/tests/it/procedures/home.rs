@@ -7,10 +7,10 @@ use super::*;
 const OLD: &str = "iqn.2020-01.old:vm-100-0";
 
 fn at_old(lab: &Lab) {
-    lab.appliance.create_target(POOL, OLD).unwrap();
+    lab.appliance.create_target(POOL, OLD).expect("it is there");
     lab.appliance
         .attach(POOL, OLD, "v_vm-100-disk-0", 7)
-        .unwrap();
+        .expect("it is there");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 mod chap;
 mod counts;
+mod delete;
+mod export;
 mod home;
 mod race;
 mod unpublish;
@@ -27,6 +29,7 @@ const VM: &str = "vm-100-disk-0";
 
 const TARGET: &str = "/pools/{pool}/san/iscsi/targets/{target}";
 const LUNS: &str = "/pools/{pool}/san/iscsi/targets/{target}/luns";
+const LUN: &str = "/pools/{pool}/san/iscsi/targets/{target}/luns/{volume}";
 const SESSIONS: &str = "/pools/{pool}/san/iscsi/targets/{target}/sessions";
 const QUERY: &str = "/san/iscsi/luns";
 

@@ -7,8 +7,6 @@ use jdss_sim::Fault;
 
 use super::*;
 
-const LUN: &str = "/pools/{pool}/san/iscsi/targets/{target}/luns/{volume}";
-
 fn refused() -> Fault {
     Fault::Answer {
         status: 500,
@@ -52,7 +50,18 @@ fn a_volume_whose_target_is_not_known_is_looked_for_in_one_call() {
     lab.appliance.clear_log();
     let again = lab.unpublish(VM, None).unwrap();
     assert_eq!(again.target, None);
-    assert_eq!(lab.asked(), ["GET where"]);
+    assert_eq!(lab.asked(), ["GET where", "GET {pool}"]);
+    lab.assert_clean();
+}
+
+#[test]
+fn on_the_wrong_head_nothing_is_said_to_be_attached_nowhere() {
+    let lab = Lab::new();
+    let mut request = unpublish_request(VM, None);
+    request.pool = "Pool-7".to_owned();
+    let error = lab.client.unpublish(&request, soon()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Missing);
+    assert!(error.to_string().starts_with("pool Pool-7"), "{error}");
     lab.assert_clean();
 }
 
@@ -299,17 +308,19 @@ fn a_deletion_that_hangs_is_looked_at_before_the_time_is_over() {
 fn attach_meanwhile(lab: &Lab) -> Unpublished {
     let target = lab.published(VM).target;
     let delay = Fault::Delay(Duration::from_secs(600)).before_work();
-    lab.appliance.fault("DELETE", TARGET, 1, delay).unwrap();
+    lab.appliance
+        .fault("DELETE", TARGET, 1, delay)
+        .expect("done");
     std::thread::scope(|scope| {
         let unpublish = scope.spawn(|| lab.unpublish(VM, Some(&target)));
         while lab.appliance.held() == 0 {
             assert!(!unpublish.is_finished(), "the deletion was not asked for");
             std::thread::yield_now();
         }
-        let published = lab.publish("vm-100-disk-1").unwrap();
+        let published = lab.publish("vm-100-disk-1").expect("done");
         assert_eq!((&published.target, published.lun), (&target, 1));
         lab.appliance.clear_faults();
-        unpublish.join().expect("no panic").unwrap()
+        unpublish.join().expect("no panic").expect("done")
     })
 }
 
