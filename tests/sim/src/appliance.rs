@@ -3,6 +3,7 @@
 mod admin;
 mod builder;
 mod export;
+mod heads;
 mod misfortune;
 mod requests;
 mod service;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 pub use builder::Builder;
 pub use export::Export;
+pub(crate) use heads::Meanwhile;
 pub(crate) use service::Service;
 
 use crate::iscsi::{CommandCount, CommandKey, ScsiCommand};

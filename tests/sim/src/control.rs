@@ -7,9 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::appliance::Service;
+use crate::appliance::{Meanwhile, Service};
 use crate::error::Error;
 use crate::model::{NewLun, TargetChange};
 use crate::rest::{Answer, BLOCK_SIZE, Fault, Firmware, Message, Refusal, Strict, Trigger};
@@ -32,7 +32,7 @@ enum State {
     Open,
     /// Connections are cut and refused.
     Closed,
-    /// Connections stay and nothing is answered; iSCSI only.
+    /// Connections stay and nothing is answered.
     Silent,
 }
 
@@ -81,8 +81,54 @@ struct TargetBody {
 struct FaultBody {
     method: String,
     route: String,
-    times: usize,
+    times: Option<usize>,
+    every: Option<usize>,
+    share: Option<Share>,
     fault: Fault,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Share {
+    seed: u64,
+    per_mille: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChaosBody {
+    seed: u64,
+    faults: Vec<ChaosFault>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChaosFault {
+    per_mille: u32,
+    fault: Fault,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Password {
+    password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PoolBody {
+    pool: String,
+    state: PoolState,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PoolState {
+    /// Its addresses say nothing.
+    Moving,
+    /// Its addresses refuse connections.
+    Refusing,
+    Arrived,
 }
 
 /// Answers one control request with a status and a body.
@@ -92,16 +138,22 @@ pub(crate) fn answer(
     path: &str,
     local: SocketAddr,
 ) -> (u16, String) {
-    match carry_out(service, message, path, local) {
+    let what = path.strip_prefix(PREFIX).unwrap_or(path);
+    match carry_out(service, &message.method, what, &message.body, Some(local)) {
         Ok(answer) => (answer.status, answer.body()),
         Err(refusal) => refusal.body(Firmware::Classic, path),
     }
 }
 
-fn carry_out(service: &Service, message: &Message, path: &str, local: SocketAddr) -> Outcome {
-    let body = &message.body;
-    let what = path.strip_prefix(PREFIX).unwrap_or(path);
-    match (message.method.as_str(), what) {
+/// Carries one control request out. `local` is the address that was asked, which has to stay.
+pub(crate) fn carry_out(
+    service: &Service,
+    method: &str,
+    what: &str,
+    body: &[u8],
+    local: Option<SocketAddr>,
+) -> Outcome {
+    match (method, what) {
         ("GET", "requests") => shown(&service.log().requests()),
         ("GET", "violations") => shown(&service.log().violations()),
         ("GET", "commands") => shown(&service.data().commands()),
@@ -128,12 +180,31 @@ fn carry_out(service: &Service, message: &Message, path: &str, local: SocketAddr
         }
         ("PUT", "rest") => {
             let Rest { address, state } = read(body)?;
-            if state == State::Silent || address == local && state == State::Closed {
-                let message = "'state' is 'open' or 'closed', and the address that is asked stays";
-                return Err(Strict::field(message).into());
+            if state != State::Open && local == Some(address) {
+                return Err(Strict::field("the address that is asked stays").into());
             }
-            done(service.set_rest_open(address, state == State::Open))
+            done(match state {
+                State::Open => service.set_rest_open(address, true),
+                State::Closed => service.set_rest_open(address, false),
+                State::Silent => service.silence_rest(address),
+            })
         }
+        ("GET", "connections") => {
+            let counted = |address| {
+                let counts = service.connections(address)?;
+                Ok(json!({ "address": address, "accepted": counts.accepted,
+                    "handshakes": counts.handshakes, "open": counts.open }))
+            };
+            let counts: Result<Value, Error> =
+                service.rest_addrs().into_iter().map(counted).collect();
+            Ok(Answer::ok(counts?))
+        }
+        ("PUT", "password") => {
+            let Password { password } = read(body)?;
+            service.set_password(&password);
+            Ok(Answer::gone())
+        }
+        ("PUT", "pool") => pool(service, read(body)?, local),
         (method, "volume") => volume(service, method, read(body)?),
         (method, "lun") => lun(service, method, read(body)?),
         ("PUT", "target") => {
@@ -154,6 +225,13 @@ fn carry_out(service: &Service, message: &Message, path: &str, local: SocketAddr
             )
         }
         ("POST", "fault") => fault(service, read(body)?),
+        ("POST", "chaos") => {
+            let ChaosBody { seed, faults } = read(body)?;
+            let faults: Vec<_> = faults.into_iter().map(|f| (f.fault, f.per_mille)).collect();
+            service.faults().set_chaos(seed, &faults, service.model());
+            Ok(Answer::gone())
+        }
+        ("GET", "held") => Ok(Answer::ok(json!(service.held()))),
         ("DELETE", "fault") => {
             service.clear_faults();
             Ok(Answer::gone())
@@ -224,14 +302,36 @@ fn lun(service: &Service, method: &str, body: LunBody) -> Outcome {
     }
 }
 
+fn pool(service: &Service, body: PoolBody, local: Option<SocketAddr>) -> Outcome {
+    let PoolBody { pool, state } = body;
+    if local.is_some_and(|local| service.heads().is_vip(&pool, local.ip())) {
+        return Err(
+            Strict::field("the address that is asked goes with the pool, ask another").into(),
+        );
+    }
+    done(match state {
+        PoolState::Moving => service.move_pool(&pool, Meanwhile::Silence),
+        PoolState::Refusing => service.move_pool(&pool, Meanwhile::Refusal),
+        PoolState::Arrived => service.arrive(&pool),
+    })
+}
+
 fn fault(service: &Service, body: FaultBody) -> Outcome {
     let FaultBody {
         method,
         route,
         times,
+        every,
+        share,
         fault,
     } = body;
-    done(service.add_fault(&method, &route, Trigger::Times(times), fault))
+    let trigger = match (times, every, share) {
+        (Some(times), None, None) => Trigger::Times(times),
+        (None, Some(n), None) => Trigger::Every(n),
+        (None, None, Some(Share { seed, per_mille })) => Trigger::Share { seed, per_mille },
+        _ => return Err(Strict::field("one of 'times', 'every' and 'share' is needed").into()),
+    };
+    done(service.add_fault(&method, &route, trigger, fault))
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Strict> {

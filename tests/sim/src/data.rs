@@ -80,6 +80,14 @@ impl Data {
         Ok(())
     }
 
+    /// Answers nothing at an address any more and cuts the sessions there, until [`set_open`](Self::set_open).
+    pub(crate) fn leave(&self, address: IpAddr) {
+        // Dumb first, so that no session begins after the cut. A closed portal has none.
+        if self.target.silence_portal(address) {
+            self.target.cut_portal(address);
+        }
+    }
+
     /// Closes all sessions of a target; how many there were.
     pub(crate) fn close_sessions(&self, target: &str) -> usize {
         self.target.close_sessions(target)

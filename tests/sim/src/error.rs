@@ -132,6 +132,14 @@ pub enum Error {
     UnknownRoute { method: String, route: String },
     #[error("a {method} reads no list that could be wrong: set this fault for a GET")]
     UnfitFault { method: String },
+    #[error("there is one head only: describe a second one, to which a pool can move")]
+    OneHead,
+    #[error("pool {pool} is on its way already: let it arrive first")]
+    PoolMoving { pool: String },
+    #[error("pool {pool} is not on its way: move it first")]
+    PoolNotMoving { pool: String },
+    #[error("{message}")]
+    Control { message: String },
     #[error("nothing is served at {address}")]
     UnknownPortal { address: IpAddr },
     #[error("cannot {action} {address}")]

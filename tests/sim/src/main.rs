@@ -16,8 +16,11 @@ use signal_hook::iterator::Signals;
 /// A simulated JovianDSS appliance: REST over TLS and iSCSI in one process.
 ///
 /// Prints one line when it serves, "ready rest=ADDRESS:PORT,.. data=ADDRESS:PORT,..", and runs
-/// until SIGTERM or SIGINT. Logs, faults and the administrator's part are reached over HTTPS below
-/// /sim, with the same user and password; the README has the routes.
+/// until SIGTERM or SIGINT.
+///
+/// Logs, faults, the moves of a pool between two heads and the administrator's part are reached over
+/// HTTPS below /sim, with the user and password given here; the README has the routes, the forms of a fault and
+/// examples. A REST address that is also a VIP goes with its pool when there are two heads.
 #[derive(Debug, Parser)]
 #[command(name = "jdss-sim", version)]
 struct Options {
@@ -65,6 +68,22 @@ struct Options {
     #[arg(long, value_name = "NAME", value_enum, default_value_t = Generation::Classic)]
     firmware: Generation,
 
+    /// A REST address of a second head: there are two heads then. Repeatable
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    second_rest: Vec<String>,
+
+    /// A pool that the second head serves at the start; there are two heads then. Repeatable
+    #[arg(long, value_name = "NAME[=SIZE]", value_parser = pool)]
+    second_pool: Vec<(String, Option<u64>)>,
+
+    /// A fault of requests, from the start on: the body of POST /sim/fault. Repeatable
+    #[arg(long, value_name = "JSON")]
+    fault: Vec<String>,
+
+    /// Faults by chance, from the start on: the body of POST /sim/chaos
+    #[arg(long, value_name = "JSON")]
+    chaos: Option<String>,
+
     /// End also when standard input is closed
     #[arg(long)]
     until_eof: bool,
@@ -99,7 +118,15 @@ fn run(options: Options) -> io::Result<()> {
         .iter()
         .map(|(_, _, address)| *address)
         .collect::<Vec<_>>();
+    let faults = options.fault.iter().map(|body| ("fault", body.clone()));
+    let chaos = options.chaos.iter().map(|body| ("chaos", body.clone()));
+    let disturbances: Vec<_> = faults.chain(chaos).collect();
     let appliance = builder(options).start()?;
+    for (what, body) in disturbances {
+        let refused =
+            |error| io::Error::new(io::ErrorKind::InvalidInput, format!("--{what}: {error}"));
+        appliance.control("POST", what, &body).map_err(refused)?;
+    }
     if let Some(path) = ca_file {
         let written =
             File::create(&path).and_then(|mut file| file.write_all(appliance.ca_pem().as_bytes()));
@@ -141,14 +168,10 @@ fn builder(options: Options) -> Builder {
             Generation::Recent => Firmware::Recent,
             Generation::Old => Firmware::Old,
         });
-    for address in &options.rest {
-        builder = builder.rest(address);
-    }
-    for (name, size) in &options.pool {
-        builder = match size {
-            Some(size) => builder.pool_of_size(name, *size),
-            None => builder.pool(name),
-        };
+    builder = head(builder, &options.rest, &options.pool);
+    if !options.second_rest.is_empty() || !options.second_pool.is_empty() {
+        builder = builder.second_head();
+        builder = head(builder, &options.second_rest, &options.second_pool);
     }
     for (pool, name, address) in &options.vip {
         builder = builder.vip(pool, name, *address);
@@ -161,6 +184,19 @@ fn builder(options: Options) -> Builder {
     }
     if let Some(file) = options.log_file {
         builder = builder.log_file(file);
+    }
+    builder
+}
+
+fn head(mut builder: Builder, rest: &[String], pools: &[(String, Option<u64>)]) -> Builder {
+    for address in rest {
+        builder = builder.rest(address);
+    }
+    for (name, size) in pools {
+        builder = match size {
+            Some(size) => builder.pool_of_size(name, *size),
+            None => builder.pool(name),
+        };
     }
     builder
 }

@@ -8,6 +8,7 @@ mod change;
 mod check;
 mod clone;
 mod contents;
+mod frozen;
 mod lag;
 mod lun;
 mod session;
@@ -116,17 +117,6 @@ impl Model {
             lateness: Lateness::new(options.lag),
             options,
             state: Mutex::new(state),
-            changed: Condvar::new(),
-        }
-    }
-
-    /// The appliance as it is now, to be read later. Properties of a volume that is still there are those of later.
-    pub(crate) fn frozen(&self) -> Self {
-        Self {
-            dir: self.dir.clone(),
-            options: self.options.clone(),
-            lateness: Lateness::default(),
-            state: Mutex::new(self.lock().clone()),
             changed: Condvar::new(),
         }
     }

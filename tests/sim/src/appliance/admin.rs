@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::Appliance;
 use super::builder::new_volume;
-use crate::error::Result;
+use crate::control;
+use crate::error::{Error, Result};
 use crate::model::{NewLun, NewTarget, TargetChange, VipAllowed};
 
 /// The administrator: none of this shows in the log of requests.
@@ -181,5 +182,32 @@ impl Appliance {
     /// Another password of the REST API's user: the old one has expired. The routes below `/sim` keep theirs.
     pub fn set_password(&self, password: &str) {
         self.service.set_password(password);
+    }
+
+    /// Does what a request `METHOD /sim/WHAT` with this body does; the data of its answer, in JSON.
+    ///
+    /// # Errors
+    ///
+    /// There is no such route, the body is of another form, or the appliance refuses it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_sim::Appliance;
+    ///
+    /// let appliance = Appliance::builder().pool("Pool-0").start()?;
+    /// let fault = r#"{"method": "GET", "route": "/pools/{pool}", "every": 2, "fault": "no_data"}"#;
+    /// appliance.control("POST", "fault", fault)?;
+    /// assert_eq!(appliance.control("GET", "held", "")?, "0");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn control(&self, method: &str, what: &str, body: &str) -> Result<String> {
+        let done = control::carry_out(&self.service, method, what, body.as_bytes(), None);
+        match done {
+            Ok(answer) => Ok(answer.data.to_string()),
+            Err(refusal) => Err(Error::Control {
+                message: refusal.message(),
+            }),
+        }
     }
 }

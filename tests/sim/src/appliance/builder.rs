@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::Appliance;
+use super::heads::{Head, Heads};
 use super::service::{Parts, Service};
 use crate::error::Error;
 use crate::model::{Lag, Model, NewVolume, Options, Vip};
@@ -25,10 +26,12 @@ const PORT_TRIES: usize = 50;
 #[derive(Debug)]
 #[must_use = "an appliance runs once it is started"]
 pub struct Builder {
-    pools: Vec<(String, u64)>,
+    pools: Vec<(String, u64, Head)>,
     vips: Vec<(String, Vip)>,
     volumes: Vec<(String, NewVolume)>,
-    rest: Vec<String>,
+    rest: Vec<(String, Head)>,
+    /// Of what is described next.
+    head: Head,
     data_port: u16,
     user: String,
     password: String,
@@ -45,6 +48,7 @@ impl Default for Builder {
             vips: Vec::new(),
             volumes: Vec::new(),
             rest: Vec::new(),
+            head: Head::default(),
             data_port: 0,
             user: "admin".to_owned(),
             password: "secret".to_owned(),
@@ -64,7 +68,7 @@ impl Builder {
 
     /// Adds a pool of so many bytes.
     pub fn pool_of_size(mut self, name: &str, size: u64) -> Self {
-        self.pools.push((name.to_owned(), size));
+        self.pools.push((name.to_owned(), size, self.head));
         self
     }
 
@@ -94,7 +98,16 @@ impl Builder {
     /// Adds an address of the REST API, `"127.0.0.1:0"` for example. Port 0 means a free one, the
     /// same for all addresses with port 0. Default: one, `127.0.0.1:0`.
     pub fn rest(mut self, address: &str) -> Self {
-        self.rest.push(address.to_owned());
+        self.rest.push((address.to_owned(), self.head));
+        self
+    }
+
+    /// There are two heads, and the pools and REST addresses described from here on belong to the second one;
+    /// what was described before, to the first. A REST address that is also a VIP belongs to the pool's
+    /// head and [moves with it](Appliance::move_pool). At an address of a head, the pools of the other one are
+    /// missing. Default: one head, which serves all pools at all addresses.
+    pub fn second_head(mut self) -> Self {
+        self.head = Head::Second;
         self
     }
 
@@ -168,7 +181,7 @@ impl Builder {
             .map(|path| File::options().create(true).append(true).open(path))
             .transpose()?;
         let model = Model::new(&dir, self.options);
-        for (name, size) in &self.pools {
+        for (name, size, _) in &self.pools {
             model.add_pool(name, *size).map_err(other)?;
         }
         let mut portals: Vec<IpAddr> = Vec::new();
@@ -178,16 +191,25 @@ impl Builder {
             }
             model.add_vip(&pool, vip).map_err(other)?;
         }
+        let heads = Heads::new(self.head == Head::Second);
+        for (pool, _, head) in &self.pools {
+            let vips = model.vips(pool).map_err(other)?;
+            heads.add_pool(pool, *head, vips.iter().map(|vip| vip.address).collect());
+        }
         for (pool, volume) in self.volumes {
             model.create_volume(&pool, volume).map_err(other)?;
         }
         let data = bind_same_port(&portals, self.data_port)?;
-        let rest = bind_rest(&self.rest)?;
+        let (addresses, mut rest_heads): (Vec<_>, Vec<_>) = self.rest.into_iter().unzip();
+        let rest = bind_rest(&addresses)?;
+        rest_heads.resize(rest.len(), Head::First); // One more if none was described.
         let parts = Parts {
             model,
             user: self.user,
             password: self.password,
             firmware: self.firmware,
+            heads,
+            rest_heads,
             log,
             temporary,
         };

@@ -23,9 +23,12 @@ impl Appliance {
     /// would be refused. It joins a pretend host to this appliance, and may outlive it.
     pub fn exports(&self) -> impl Fn(&str, IpAddr) -> Option<Vec<Export>> + Send + Sync + 'static {
         let model = Arc::clone(self.service.model());
+        let heads = Arc::clone(self.service.heads());
         move |target, address| {
             let view = model.target(target)?;
-            let open = view.active && view.addresses.contains(&address) && !view.luns.is_empty();
+            let here = !heads.is_moving(address);
+            let open =
+                here && view.active && view.addresses.contains(&address) && !view.luns.is_empty();
             open.then(|| {
                 view.luns
                     .iter()

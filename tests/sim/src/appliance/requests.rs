@@ -4,8 +4,9 @@ use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
 
-use super::Service;
+use super::{Service, heads};
 use crate::control;
+use crate::error::Error;
 use crate::rest::{
     Answer, Call, Effects, Fault, Firmware, Found, Message, Moment, Origin, Refusal, Reply,
     Request, Site, Strict, Strike, Violation, dispatch, find, log, parameters,
@@ -75,7 +76,7 @@ impl Service {
         let instead = strike.as_ref().is_some_and(Strike::is_instead);
         let outcome = (!instead).then(|| match found {
             Err(strict) => Err(strict.into()),
-            Ok(found) => self.carry_out(&found, message, query, strike.as_ref()),
+            Ok(found) => self.carry_out(&found, message, query, origin.local, strike.as_ref()),
         });
         if let Some(Err(Refusal::Strict(strict))) = &outcome {
             self.violation(&message.method, &message.target, strict);
@@ -142,6 +143,7 @@ impl Service {
         found: &Found,
         message: &Message,
         query: &str,
+        local: SocketAddr,
         strike: Option<&Strike>,
     ) -> Outcome {
         if self.firmware() == Firmware::Old && found.route.v4_only() {
@@ -156,7 +158,16 @@ impl Service {
             query: parameters(query)?,
             body: &message.body,
         };
+        if found.route.path.starts_with("/pools/{pool}")
+            && !self.heads().shows(local, call.value(0))
+        {
+            let pool = call.value(0).to_owned();
+            return Err(Error::PoolMissing { pool }.into());
+        }
         let mut answer = dispatch(found.route, &call)?;
+        if found.route.path == "/san/iscsi/luns" {
+            heads::visible(&mut answer.data, |pool| self.heads().shows(local, pool));
+        }
         if let Some(strike) = strike {
             strike.distort(&mut answer.data);
         }
@@ -183,7 +194,7 @@ impl Strike {
                     entries.truncate(entries.len() / 2);
                 }
             }
-            Fault::FlappingTotal if self.struck % 2 == 0 => {
+            Fault::FlappingTotal if self.struck.is_multiple_of(2) => {
                 if let Some(total) = data["results"].as_u64() {
                     data["results"] = json!(total / 5);
                 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use tempfile::TempDir;
 
+use super::heads::{Head, Heads};
 use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -24,6 +25,9 @@ pub(super) struct Parts {
     pub(super) user: String,
     pub(super) password: String,
     pub(super) firmware: Firmware,
+    pub(super) heads: Heads,
+    /// The head of each REST address.
+    pub(super) rest_heads: Vec<Head>,
     pub(super) log: Option<File>,
     /// Removed at the end.
     pub(super) temporary: Option<TempDir>,
@@ -41,6 +45,7 @@ pub(crate) struct Service {
     /// What a request below `/sim` has to bring.
     control: String,
     firmware: Firmware,
+    heads: Arc<Heads>,
     identity: Identity,
     data: Data,
     servers: Mutex<Vec<Server>>,
@@ -80,6 +85,7 @@ impl Service {
             authorization: Mutex::new(control.clone()),
             control,
             firmware: parts.firmware,
+            heads: Arc::new(parts.heads),
             identity,
             servers: Mutex::new(Vec::new()),
             addresses: OnceLock::new(),
@@ -90,7 +96,8 @@ impl Service {
         });
         let mut addresses = Vec::new();
         let numbers = Arc::new(AtomicU64::new(0));
-        for listener in rest {
+        for (listener, head) in rest.into_iter().zip(parts.rest_heads) {
+            service.heads.add_address(listener.local_addr()?, head);
             let own = Arc::clone(&service);
             let server = Server::start(
                 listener,
@@ -139,6 +146,10 @@ impl Service {
 
     pub(crate) fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    pub(crate) fn heads(&self) -> &Arc<Heads> {
+        &self.heads
     }
 
     pub(crate) fn data(&self) -> &Data {
@@ -237,7 +248,7 @@ impl Service {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn servers(&self) -> MutexGuard<'_, Vec<Server>> {
+    pub(super) fn servers(&self) -> MutexGuard<'_, Vec<Server>> {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -142,6 +142,13 @@ impl IscsiTarget {
         }
     }
 
+    /// Closes the connections at an address; whether new ones are taken stays as it is.
+    pub(crate) fn cut_portal(&self, ip: IpAddr) {
+        self.shared
+            .registry
+            .close(|link| link.portal.address.ip() == ip);
+    }
+
     /// Undoes [`close_portal`](Self::close_portal) and [`silence_portal`](Self::silence_portal). False: there is no
     /// such portal.
     pub(crate) fn open_portal(&self, ip: IpAddr) -> io::Result<bool> {

@@ -71,6 +71,15 @@ impl Contents {
         })
     }
 
+    /// Another handle of the same file, which a later renaming leaves behind.
+    pub(super) fn same_file(&self) -> Self {
+        Self {
+            path: Mutex::new(self.path()),
+            file: OnceLock::new(),
+            whole: RwLock::new(()),
+        }
+    }
+
     pub(super) fn path(&self) -> PathBuf {
         self.path
             .lock()

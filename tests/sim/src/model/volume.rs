@@ -62,7 +62,7 @@ pub(crate) struct Volume {
 }
 
 /// What may change about a volume and is not a number.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Changing {
     pub(super) name: String,
     pub(super) scsi_id: String,

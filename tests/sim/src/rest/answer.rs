@@ -120,6 +120,17 @@ const ZFS_RESOURCE: &str = "zfslib.zfsapi.resources.ZfsResourceError";
 const ZFS_COMMAND: &str = "zfslib.wrap.zfs.ZfsCmdError";
 
 impl Refusal {
+    /// Why, in words.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Appliance(error) => error.to_string(),
+            Self::Strict(strict) => strict.message.clone(),
+            Self::TooOld { field } => format!("'{field}' is not known"),
+            Self::Unknown => "there is no such resource".to_owned(),
+            Self::Fault { message, .. } => message.clone(),
+        }
+    }
+
     /// Status and body. `url` is the address that was asked.
     pub(crate) fn body(&self, firmware: Firmware, url: &str) -> (u16, String) {
         let (status, class, errno, message) = match self {
@@ -223,6 +234,10 @@ fn appliance(error: &Error, firmware: Firmware) -> (u16, &'static str, Option<i6
         | Error::InvalidPassword { .. }
         | Error::UnknownRoute { .. }
         | Error::UnfitFault { .. }
+        | Error::OneHead
+        | Error::Control { .. }
+        | Error::PoolMoving { .. }
+        | Error::PoolNotMoving { .. }
         | Error::UnknownPortal { .. } => (400, INVALID, None),
         Error::Io { .. } | Error::Socket { .. } => (500, "exceptions.OSError", Some(5)),
     };

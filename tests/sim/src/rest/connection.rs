@@ -72,8 +72,8 @@ pub(crate) fn serve(
         local,
         connection: arrival.connection,
     };
-    let gate = arrival.gate;
-    let mut stream = StreamOwned::new(session, Gated { stream, gate });
+    let gated = Gated::new(stream, arrival.gate, arrival.cut);
+    let mut stream = StreamOwned::new(session, gated);
     if shake_hands(&mut stream).is_ok() && requests(&mut stream, origin, site) == End::Reset {
         // No shutdown: it would send a FIN before. The reset goes out when the last descriptor is closed.
         let socket = &stream.sock.stream;

@@ -17,13 +17,22 @@ const LOOK: Timespec = Timespec {
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     silent: AtomicBool,
+    /// How often it has fallen silent.
+    silences: AtomicU64,
     accepted: AtomicU64,
     handshakes: AtomicU64,
 }
 
 impl Gate {
     pub(super) fn set_silent(&self, silent: bool) {
+        if silent {
+            self.silences.fetch_add(1, Ordering::SeqCst);
+        }
         self.silent.store(silent, Ordering::SeqCst);
+    }
+
+    fn silences(&self) -> u64 {
+        self.silences.load(Ordering::SeqCst)
     }
 
     pub(super) fn is_silent(&self) -> bool {
@@ -52,12 +61,31 @@ impl Gate {
 pub(super) struct Gated {
     pub(super) stream: TcpStream,
     pub(super) gate: Arc<Gate>,
+    cut: Arc<AtomicBool>,
+    /// Silences of the address before this connection.
+    silences: u64,
 }
 
 impl Gated {
-    /// Returns when the address is not silent; an error if the client has gone before.
+    /// `cut` becomes true when we have ended the connection.
+    pub(super) fn new(stream: TcpStream, gate: Arc<Gate>, cut: Arc<AtomicBool>) -> Self {
+        let silences = gate.silences();
+        Self {
+            stream,
+            gate,
+            cut,
+            silences,
+        }
+    }
+
+    /// Returns when the address is not silent; an error if the connection has ended before.
     fn pass(&self) -> io::Result<()> {
-        if hold(&self.stream, &|| self.gate.is_silent()) {
+        let mut here = hold(&self.stream, &|| self.gate.is_silent());
+        if self.gate.silences() != self.silences {
+            // What came in silence from a client that has gone is lost, also if it is read only now.
+            here = here && !has_gone(&self.stream, &Timespec::default());
+        }
+        if here && !self.cut.load(Ordering::SeqCst) {
             Ok(())
         } else {
             Err(io::ErrorKind::ConnectionAborted.into())
@@ -88,11 +116,18 @@ impl Write for Gated {
 /// Waits while `held`; false as soon as the client has gone, or we have closed the connection.
 pub(crate) fn hold(stream: &TcpStream, held: &dyn Fn() -> bool) -> bool {
     while held() {
-        let mut fds = [PollFd::new(stream, PollFlags::RDHUP)];
-        match poll(&mut fds, Some(&LOOK)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => {}
-            _ => return false,
+        if has_gone(stream, &LOOK) {
+            return false;
         }
     }
     true
+}
+
+/// Has the connection ended, or does it end within this time?
+fn has_gone(stream: &TcpStream, time: &Timespec) -> bool {
+    let mut fds = [PollFd::new(stream, PollFlags::RDHUP)];
+    !matches!(
+        poll(&mut fds, Some(time)),
+        Ok(0) | Err(rustix::io::Errno::INTR)
+    )
 }

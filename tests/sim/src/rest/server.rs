@@ -28,6 +28,8 @@ pub(crate) struct Arrival {
     /// The number of the connection.
     pub(crate) connection: u64,
     pub(crate) gate: Arc<Gate>,
+    /// We have ended the connection: what it still brings does not count.
+    pub(crate) cut: Arc<AtomicBool>,
 }
 
 /// What came to one address of the REST API.
@@ -61,7 +63,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Open {
-    streams: HashMap<u64, TcpStream>,
+    streams: HashMap<u64, (TcpStream, Arc<AtomicBool>)>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -117,15 +119,17 @@ impl Server {
         self.listen()
     }
 
+    /// The number that the next connection gets.
+    pub(crate) fn next_connection(&self) -> u64 {
+        self.shared.next.load(Ordering::SeqCst)
+    }
+
     /// Cuts the connections with lower numbers.
     pub(crate) fn cut_before(&self, number: u64) {
-        for (_, stream) in self
-            .shared
-            .open()
-            .streams
-            .iter()
-            .filter(|(id, _)| **id < number)
-        {
+        let open = self.shared.open();
+        let older = open.streams.iter().filter(|(id, _)| **id < number);
+        for (_, (stream, cut)) in older {
+            cut.store(true, Ordering::SeqCst);
             drop(stream.shutdown(Shutdown::Both)); // Fails only if the peer was faster.
         }
     }
@@ -208,9 +212,11 @@ fn spawn(stream: TcpStream, shared: &Arc<Shared>, handler: &Arc<Handler>) {
     if open.streams.len() >= CONNECTIONS_MAX {
         return;
     }
+    let cut = Arc::new(AtomicBool::new(false));
     let arrival = Arrival {
         connection: id,
         gate: Arc::clone(&shared.gate),
+        cut: Arc::clone(&cut),
     };
     let gone = Gone {
         id,
@@ -224,7 +230,7 @@ fn spawn(stream: TcpStream, shared: &Arc<Shared>, handler: &Arc<Handler>) {
             handler(stream, arrival);
         });
     if let Ok(thread) = thread {
-        open.streams.insert(id, copy);
+        open.streams.insert(id, (copy, cut));
         open.threads.push(thread);
     }
 }

@@ -3,6 +3,7 @@
 mod changes;
 mod discovery;
 mod faults;
+mod heads;
 mod identity;
 mod initiator;
 mod login;

@@ -14,7 +14,7 @@ const VOLUMES: &str = "/api/v4/pools/Pool-0/volumes";
 fn two_addresses() -> (Appliance, [Client; 2]) {
     let builder = Appliance::builder().pool("Pool-0");
     let builder = builder.rest("127.0.0.1:0").rest("127.0.0.2:0");
-    let appliance = builder.start().unwrap();
+    let appliance = builder.start().expect("loopback addresses can be bound");
     let addresses = appliance.rest_addrs();
     let clients = [0, 1].map(|n| Client::at(addresses[n], &appliance.ca_pem()));
     (appliance, clients)

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use crate::client::{Client, Response};
-use crate::pair;
+use crate::{pair, wait_until};
 
 const TARGET: &str = "iqn.2025-04.test:a";
 
@@ -125,6 +125,131 @@ fn faults_are_set_from_outside() {
 }
 
 #[test]
+fn every_form_of_a_fault_is_set_from_outside_and_shown_alike_in_the_log() {
+    let (appliance, client) = pair();
+    let faults = [
+        json!("no_data"),
+        json!("stale_list"),
+        json!("short_list"),
+        json!("flapping_total"),
+        json!({"body": {"status": 502, "body": "<html>"}}),
+        json!({"delay": {"seconds": 0.5}}),
+        json!("hang"),
+        json!("reset"),
+        json!("no_reply"),
+        json!({"at": {"moment": "after_work", "fault": {"answer":
+            {"status": 500, "class": "exceptions.OSError", "errno": 12, "message": "no"}}}}),
+        json!({"at": {"moment": "before_work", "fault": "hang"}}),
+    ];
+    for fault in &faults {
+        let body = json!({"method": "GET", "route": "/pools/{pool}", "times": 1, "fault": fault});
+        sim(&client, "POST", "fault", &body).no_content();
+        let mut connection = client.connect().unwrap();
+        connection.ask("GET", "/api/v4/pools/Pool-0", "").unwrap();
+        if fault.to_string().contains("hang") || fault["delay"].is_object() {
+            let held = || sim(&client, "GET", "held", &Value::Null).data(200);
+            wait_until(|| held() == 1);
+            sim(&client, "DELETE", "fault", &Value::Null).no_content();
+        }
+        let _ = connection.answer(); // Some end without.
+    }
+    let requests = sim(&client, "GET", "requests", &Value::Null).data(200);
+    let logged = |request: &Value| request["faults"][0].clone();
+    let logged: Vec<_> = requests.as_array().unwrap().iter().map(logged).collect();
+    assert_eq!(logged, faults);
+    let carried_out: Vec<_> = appliance.requests().iter().map(|r| r.carried_out).collect();
+    let expected = [
+        false, true, true, true, false, true, true, true, true, true, false,
+    ];
+    assert_eq!(carried_out, expected);
+}
+
+#[test]
+fn faults_come_every_nth_time_and_by_chance_from_outside() {
+    let (appliance, client) = pair();
+    let set = |more: Value| {
+        let mut body = json!({"method": "GET", "route": "/pools/{pool}", "fault": "no_data"});
+        let more = more.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(more);
+        sim(&client, "POST", "fault", &body).status
+    };
+    let struck = || {
+        let struck = |_: &i32| client.get("/pools/Pool-0").data(200).is_null();
+        (0..20).filter(struck).count()
+    };
+    assert_eq!(set(json!({"every": 4})), 204);
+    assert_eq!(struck(), 5);
+    appliance.clear_faults();
+    assert_eq!(set(json!({"share": {"seed": 1, "per_mille": 1000}})), 204);
+    assert_eq!(struck(), 20);
+    appliance.clear_faults();
+    for bad in [
+        json!({}),
+        json!({"times": 1, "every": 1}),
+        json!({"every": -1}),
+    ] {
+        assert_eq!(set(bad.clone()), 400, "{bad}");
+    }
+    let chaos = json!({"seed": 1, "faults": [{"per_mille": 1000, "fault": "no_data"}]});
+    sim(&client, "POST", "chaos", &chaos).no_content();
+    assert_eq!(struck(), 20);
+    assert!(client.get("/pools/Pool-0/vips").data(200).is_null());
+    sim(&client, "DELETE", "fault", &Value::Null).no_content();
+    assert_eq!(struck(), 0);
+}
+
+#[test]
+fn the_password_expires_from_outside_and_the_way_in_stays() {
+    let (_appliance, client) = pair();
+    sim(&client, "PUT", "password", &json!({"password": "other"})).no_content();
+    assert_eq!(client.get("/pools/Pool-0").status, 401);
+    sim(&client, "PUT", "password", &json!({"password": "secret"})).no_content();
+    client.get("/pools/Pool-0").data(200);
+}
+
+#[test]
+fn a_pool_is_moved_from_outside_by_an_address_that_stays() {
+    let builder = jdss_sim::Appliance::builder().pool("Pool-0");
+    let builder = builder
+        .vip("Pool-0", "vip1", [127, 0, 0, 2].into())
+        .rest("127.0.0.1:0")
+        .rest("127.0.0.2:0")
+        .second_head()
+        .rest("127.0.0.3:0");
+    let appliance = builder.start().unwrap();
+    let addresses = appliance.rest_addrs();
+    let [first, vip, second] = [0, 1, 2].map(|n| Client::at(addresses[n], &appliance.ca_pem()));
+    let set = |client: &Client, state: &str| {
+        let body = json!({"pool": "Pool-0", "state": state});
+        sim(client, "PUT", "pool", &body).status
+    };
+    assert_eq!(set(&vip, "moving"), 400);
+    assert_eq!(set(&first, "arrived"), 400);
+    assert_eq!(set(&first, "moving"), 204);
+    first.get("/pools/Pool-0").error(404);
+    assert!(vip.connect().unwrap().is_ignored());
+    assert_eq!(set(&second, "arrived"), 204);
+    second.get("/pools/Pool-0").data(200);
+    assert_eq!(set(&first, "refusing"), 204);
+    assert!(vip.connect().is_err());
+    assert_eq!(set(&first, "arrived"), 204);
+    vip.get("/pools/Pool-0").data(200);
+    assert_eq!(set(&first, "lost"), 400);
+}
+
+#[test]
+fn connections_are_counted_for_those_outside() {
+    let (appliance, client) = pair();
+    client.get("/pools/Pool-0").data(200);
+    let shown = sim(&client, "GET", "connections", &Value::Null).data(200);
+    let open = shown[0]["open"].as_u64().unwrap();
+    assert!((1..=2).contains(&open), "{shown}");
+    let address = appliance.rest_addr();
+    let expected = json!([{"address": address, "accepted": 2, "handshakes": 2, "open": open}]);
+    assert_eq!(shown, expected);
+}
+
+#[test]
 fn addresses_are_closed_from_outside_but_not_the_one_that_is_asked() {
     let builder = jdss_sim::Appliance::builder().pool("Pool-0");
     let appliance = builder
@@ -135,8 +260,7 @@ fn addresses_are_closed_from_outside_but_not_the_one_that_is_asked() {
     let addresses = appliance.rest_addrs();
     let client = Client::new(&appliance);
     let other = Client::at(addresses[1], &appliance.ca_pem());
-    let set = |address: Value, open: bool| {
-        let state = if open { "open" } else { "closed" };
+    let set = |address: Value, state: &str| {
         sim(
             &client,
             "PUT",
@@ -145,12 +269,18 @@ fn addresses_are_closed_from_outside_but_not_the_one_that_is_asked() {
         )
         .status
     };
-    assert_eq!(set(json!(addresses[1]), false), 204);
+    assert_eq!(set(json!(addresses[1]), "closed"), 204);
     assert!(other.connect().is_err());
-    assert_eq!(set(json!(addresses[1]), true), 204);
+    assert_eq!(set(json!(addresses[1]), "open"), 204);
     other.get("/pools/Pool-0").data(200);
-    assert_eq!(set(json!(addresses[0]), false), 400);
-    assert_eq!(set(json!("127.0.0.9:1"), false), 400);
+    assert_eq!(set(json!(addresses[1]), "silent"), 204);
+    assert!(other.connect().unwrap().is_ignored());
+    assert_eq!(set(json!(addresses[1]), "open"), 204);
+    other.get("/pools/Pool-0").data(200);
+    for state in ["closed", "silent"] {
+        assert_eq!(set(json!(addresses[0]), state), 400);
+        assert_eq!(set(json!("127.0.0.9:1"), state), 400);
+    }
 }
 
 #[test]

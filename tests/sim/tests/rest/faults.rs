@@ -50,14 +50,14 @@ fn an_error_comes_as_often_as_it_was_asked_for_and_nothing_is_done() {
 
 /// A request to create `v_a` that waits for its answer.
 fn create(client: &Client) -> Connection {
-    let mut connection = client.connect().unwrap();
+    let mut connection = client.connect().expect("the appliance listens");
     let body = r#"{"name": "v_a", "size": "1G"}"#;
     let asked = connection.ask("POST", &format!("/api/v4{PATH}"), body);
-    asked.unwrap();
+    asked.expect("an open connection");
     connection
 }
 
-/// Names of the volumes, by the administrator's eye.
+/// How many volumes there are.
 fn volumes(client: &Client) -> usize {
     let list = client.get(PATH).data(200);
     list.as_array().map_or(0, Vec::len)
@@ -367,6 +367,45 @@ fn a_list_is_answered_as_it_was_when_the_fault_was_made() {
     );
     assert_eq!(client.get(PATH).data(200)[0]["name"], "v_b");
     client.get(&format!("{PATH}/v_b")).data(200);
+}
+
+#[test]
+fn what_a_volume_had_is_read_as_it_was() {
+    let (appliance, client) = pair();
+    let snapshots = format!("{PATH}/v_a/snapshots");
+    let target = "iqn.2025-04.test:a";
+    appliance.create_volume("Pool-0", "v_a", 1 << 30).unwrap();
+    appliance.create_snapshot("Pool-0", "v_a", "s_1").unwrap();
+    appliance.create_target("Pool-0", target).unwrap();
+    appliance.attach("Pool-0", target, "v_a", 0).unwrap();
+    let routes = [
+        "/pools/{pool}/volumes/{volume}/snapshots",
+        "/pools/{pool}/volumes/{volume}",
+        "/san/iscsi/luns",
+    ];
+    for route in routes {
+        appliance.fault("GET", route, 1, Fault::StaleList).unwrap();
+    }
+    appliance.create_snapshot("Pool-0", "v_a", "s_2").unwrap();
+    appliance.set_volume_size("Pool-0", "v_a", 2 << 30).unwrap();
+    appliance.detach("Pool-0", target, "v_a").unwrap();
+    let names = || {
+        client.get(&snapshots).data(200)["entries"]
+            .as_array()
+            .map(Vec::len)
+    };
+    assert_eq!((names(), names()), (Some(1), Some(2)));
+    let size = || client.get(&format!("{PATH}/v_a")).data(200)["volsize"].clone();
+    assert_eq!((size(), size()), (json!("1073741824"), json!("2147483648")));
+    let luns = || {
+        client
+            .get("/san/iscsi/luns")
+            .data(200)
+            .as_array()
+            .map(Vec::len)
+    };
+    assert_eq!((luns(), luns()), (Some(1), Some(0)));
+    client.get(&snapshots).data(200);
 }
 
 #[test]

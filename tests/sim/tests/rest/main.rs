@@ -6,6 +6,7 @@ mod clones;
 mod control;
 mod faults;
 mod firmware;
+mod heads;
 #[path = "../iscsi/initiator.rs"]
 #[expect(
     dead_code,

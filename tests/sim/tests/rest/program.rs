@@ -106,6 +106,43 @@ fn the_program_says_when_it_is_ready_and_ends_with_its_input() {
 }
 
 #[test]
+fn the_program_has_two_heads_and_faults_when_it_is_asked_to() {
+    let home = tempfile::tempdir().unwrap();
+    let fault =
+        r#"{"method": "GET", "route": "/pools/{pool}/vips", "times": 1, "fault": "no_data"}"#;
+    let chaos = r#"{"seed": 1, "faults": [{"per_mille": 1000, "fault": "short_list"}]}"#;
+    let more = [
+        "--second-rest",
+        "127.0.0.3:0",
+        "--second-pool",
+        "Pool-1=1G",
+        "--fault",
+        fault,
+        "--chaos",
+        chaos,
+        "--ca-file",
+        "ca.pem",
+    ];
+    let program = start(home.path(), &more);
+    let addresses = program.ready.split_whitespace().nth(1).unwrap();
+    let addresses = addresses.strip_prefix("rest=").unwrap().split(',');
+    let pem = std::fs::read_to_string(home.path().join("ca.pem")).unwrap();
+    let client = |address: &str| Client::at(address.parse().unwrap(), &pem).user("me", "mine");
+    let [first, second] = &addresses.map(client).collect::<Vec<_>>()[..] else {
+        panic!("{}", program.ready)
+    };
+    first.get("/pools/Pool-0").data(200);
+    first.get("/pools/Pool-1").error(404);
+    assert_eq!(second.get("/pools/Pool-1").data(200)["size"], "1073741824");
+    second.get("/pools/Pool-0").error(404);
+    assert_eq!(first.get("/pools/Pool-0/vips").data(200), Value::Null);
+    // Two VIPs, of which one is told.
+    let vips = first.get("/pools/Pool-0/vips").data(200);
+    assert_eq!(vips.as_array().map(Vec::len), Some(1));
+    assert_eq!(program.end().1, Some(0));
+}
+
+#[test]
 fn a_signal_ends_the_program_in_good_order() {
     for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
         let home = tempfile::tempdir().unwrap();
@@ -157,6 +194,12 @@ fn a_wrong_description_is_refused_with_a_reason() {
             "'here' is not an IP address",
         ),
         (&["--volume", "v_a=1G"], 2, "it is POOL/NAME=SIZE"),
+        (
+            &["--fault", r#"{"method": "GET", "times": 1}"#],
+            1,
+            "--fault: missing field `route`",
+        ),
+        (&["--chaos", "much"], 1, "--chaos: expected value"),
         (&["--colour"], 2, "--colour"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jdss-sim"));

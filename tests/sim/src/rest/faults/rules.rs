@@ -199,7 +199,7 @@ impl Rule {
         self.seen += 1;
         match self.trigger {
             Trigger::Times(left) => left > 0,
-            Trigger::Every(n) => self.seen % (n as u64).max(1) == 0,
+            Trigger::Every(n) => self.seen.is_multiple_of((n as u64).max(1)),
             Trigger::Share { seed, per_mille } => {
                 draw(seed, &self.method, &self.route, self.seen) < per_mille
             }
