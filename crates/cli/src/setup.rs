@@ -138,19 +138,26 @@ impl<'a> Appliance<'a> {
         let storage = self.storage;
         let passwords = passwords(self.password_file.as_deref(), &storage.id)
             .map_err(|e| Error::Setup(Box::new(e)))?;
-        let tls = match (storage.ssl_cert_verify, Path::new(HOST_CA).exists()) {
-            (false, _) => Tls::Insecure,
-            (true, true) => Tls::CaFile(HOST_CA.into()),
-            (true, false) => Tls::WebPki,
-        };
         let mut builder = Client::builder(storage.control_addresses.clone())
             .port(storage.control_port)
             .credentials(&storage.user_name, passwords.user)
-            .tls(tls);
+            .tls(tls(storage));
         if let Some(address) = self.last_good.load() {
             builder = builder.prefer(address);
         }
         builder.build().map_err(|e| Error::Setup(Box::new(e)))
+    }
+}
+
+/// A pin is stricter than no verification, and stands where the usual one cannot: it goes first.
+fn tls(storage: &StorageConfig) -> Tls {
+    if !storage.fingerprints.is_empty() {
+        return Tls::Pin(storage.fingerprints.clone());
+    }
+    match (storage.ssl_cert_verify, Path::new(HOST_CA).exists()) {
+        (false, _) => Tls::Insecure,
+        (true, true) => Tls::CaFile(HOST_CA.into()),
+        (true, false) => Tls::WebPki,
     }
 }
 
@@ -185,6 +192,16 @@ mod tests {
         assert_eq!(volume.id.physical_name(), "v_pveA_vm-100-disk-0");
         assert_eq!(volume.name, "vm-100-disk-0");
         assert_eq!(volume.group.as_str(), "vm-100");
+    }
+
+    #[test]
+    fn a_fingerprint_is_what_counts_of_a_certificate() {
+        let pin = "AB".repeat(32);
+        let pins = vec![pin.parse().unwrap()];
+        let pinned = storage(&format!("\tfingerprint {pin}\n\tssl_cert_verify 0\n"));
+        assert_eq!(tls(&pinned), Tls::Pin(pins));
+        assert_eq!(tls(&storage("\tssl_cert_verify 0\n")), Tls::Insecure);
+        assert_ne!(tls(&storage("")), Tls::Insecure);
     }
 
     #[test]

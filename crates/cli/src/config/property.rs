@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use jdss_rest::Fingerprint;
+
 /// What a property can be.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
@@ -20,6 +22,8 @@ pub(super) enum Kind {
     Text(fn(&str) -> bool, &'static str),
     /// A size in bytes, a power of two, with a unit.
     BlockSize,
+    /// SHA-256 of certificates, separated by commas.
+    Fingerprints,
     TargetPrefix,
     /// Never kept, never shown.
     Secret {
@@ -33,6 +37,7 @@ pub(super) enum Value {
     Flag(bool),
     Number(u64),
     Addresses(Vec<IpAddr>),
+    Fingerprints(Vec<Fingerprint>),
     Text(String),
     Secret,
 }
@@ -41,6 +46,7 @@ pub(super) enum Value {
 const FLAG: &str = "1, on, yes or true, and 0, off, no or false";
 const ADDRESSES: &str = "IP addresses separated by commas, without ports, none of them 0.0.0.0";
 const PREFIX: &str = "the beginning of an iSCSI name such as `iqn.2025-04.com.example:`, of letters, digits, `.`, `:` and `-`, at most 200 characters";
+const FINGERPRINTS: &str = "SHA-256 fingerprints separated by commas, 64 hexadecimal digits each, with or without colons, as `openssl x509 -noout -fingerprint -sha256` shows them";
 const BLOCK_SIZE: &str = "a power of two from 4K to 1M, such as 16K";
 const PORT: Kind = Kind::Number {
     min: 1,
@@ -125,6 +131,7 @@ pub(super) const PROPERTIES: &[(&str, Kind)] = &[
     ("debug", Kind::Flag),
     ("delete_timeout", SECONDS),
     ("disable", Kind::Flag),
+    ("fingerprint", Kind::Fingerprints),
     ("format", Kind::Choice(&["raw"], "raw")),
     ("jdssc_general_lock_acquire_timeout", SECONDS),
     ("jdssc_general_lock_hold_timeout", SECONDS_OR_0),
@@ -242,6 +249,9 @@ impl Kind {
                 let fine = check(text) && !text.contains('\u{fffd}');
                 fine.then(|| Value::Text(text.to_owned())).ok_or(allowed)
             }
+            Self::Fingerprints => fingerprints(text)
+                .map(Value::Fingerprints)
+                .ok_or(FINGERPRINTS),
             Self::BlockSize => block_size(text).map(Value::Number).ok_or(BLOCK_SIZE),
             Self::TargetPrefix => target_prefix(text).map(Value::Text).ok_or(PREFIX),
             Self::Secret { .. } => Ok(Value::Secret),
@@ -279,6 +289,12 @@ fn addresses(text: &str) -> Option<Vec<IpAddr>> {
         }
     }
     (!all.is_empty()).then_some(all)
+}
+
+fn fingerprints(text: &str) -> Option<Vec<Fingerprint>> {
+    text.split(',')
+        .map(|word| word.trim().parse().ok())
+        .collect()
 }
 
 fn block_size(text: &str) -> Option<u64> {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use jdss_rest::Fingerprint;
+
 use super::error::{ConfigError, Place, shorten};
 use super::property::{self, Kind, Value, words};
 use super::syntax::Section;
@@ -34,6 +36,9 @@ pub struct StorageConfig {
     pub user_name: String,
     /// Whether the appliance's certificate is checked. Default: yes.
     pub ssl_cert_verify: bool,
+    /// The appliance's certificates, one for each head of a cluster; where there are any, they
+    /// count alone, whatever [`ssl_cert_verify`](Self::ssl_cert_verify) says. Default: none.
+    pub fingerprints: Vec<Fingerprint>,
     /// Beginning of target names, in lower case, with a colon at the end.
     /// Default: `iqn.2025-04.proxmox.joviandss.iscsi:`.
     pub target_prefix: String,
@@ -117,6 +122,7 @@ impl StorageConfig {
                 .text("user_name")
                 .ok_or_else(|| missing("user_name"))?,
             ssl_cert_verify: values.flag("ssl_cert_verify", true),
+            fingerprints: values.fingerprints(),
             target_prefix: values
                 .text("target_prefix")
                 .unwrap_or_else(|| TARGET_PREFIX.to_owned()),
@@ -206,6 +212,13 @@ impl Values {
         match self.0.remove(property) {
             Some((_, Value::Addresses(addresses))) => Some(addresses),
             _ => None,
+        }
+    }
+
+    fn fingerprints(&mut self) -> Vec<Fingerprint> {
+        match self.0.remove("fingerprint") {
+            Some((_, Value::Fingerprints(fingerprints))) => fingerprints,
+            _ => Vec::new(),
         }
     }
 

@@ -203,6 +203,19 @@ fn addresses_are_kept_in_order_and_once() {
 }
 
 #[test]
+fn each_head_of_a_cluster_can_have_a_fingerprint() {
+    let (first, second) = ("ab".repeat(32), "01:".repeat(31) + "01");
+    let storage = with(&format!("fingerprint {first},{second}")).unwrap();
+    let texts: Vec<_> = storage.fingerprints.iter().map(|f| f.to_string()).collect();
+    assert_eq!(texts, ["AB:".repeat(31) + "AB", second.clone()]);
+    let two_and_a_half = format!("fingerprint {first},{second},01:02");
+    assert!(matches!(
+        with(&two_and_a_half),
+        Err(ConfigError::BadValue { .. })
+    ));
+}
+
+#[test]
 fn a_bad_value_is_told_with_place_and_choice() {
     let error = with("control_port 82a").unwrap_err();
     assert_eq!(
@@ -242,6 +255,8 @@ fn a_bad_value_is_told_with_place_and_choice() {
         "chap_user_name -a",
         "multipath_lock_acquire_timeout 0",
         "log_file x",
+        "fingerprint",
+        "fingerprint A94A8FE5CCB19BA61C4C0873D391E987982FBBD3",
     ];
     for line in bad {
         assert!(

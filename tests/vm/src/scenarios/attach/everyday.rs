@@ -19,7 +19,8 @@ scenarios![
     the_second_time_costs_no_call_and_no_tool,
     one_dead_portal_is_told_as_degraded,
     a_single_path_is_handed_out_by_its_id,
-    the_certificate_is_verified
+    the_certificate_is_verified,
+    a_certificate_is_pinned_by_the_fingerprint_that_an_error_told,
 ];
 
 fn a_volume_comes_up_carries_data_and_goes_without_a_trace(_: &Guest) -> Result<(), Error> {
@@ -205,4 +206,24 @@ fn the_certificate_is_verified(_: &Guest) -> Result<(), Error> {
         Some(text) => config::write(AUTHORITIES, 0o644, &text),
         None => fs::remove_file(AUTHORITIES).map_err(Error::file(AUTHORITIES)),
     }
+}
+
+fn a_certificate_is_pinned_by_the_fingerprint_that_an_error_told(_: &Guest) -> Result<(), Error> {
+    let appliance = begin(&[VM])?;
+    let pinned = |pin: &str| {
+        let storage = storage_without_multipath().property("fingerprint", pin);
+        Storage::write(&[storage])
+    };
+    pinned(&"00".repeat(32))?;
+    let output = run("activate", VM).run()?;
+    assert_failed(&output, 3, &["fingerprint"]);
+    assert!(appliance.requests().is_empty(), "asked all the same");
+    let is_pin = |word: &&str| word.len() == 95 && !word.starts_with("00:00");
+    let mut words = output
+        .stderr
+        .split(|c: char| !(c.is_ascii_hexdigit() || c == ':'));
+    let found = words.find(is_pin).expect("the fingerprint found is told");
+    pinned(found)?;
+    activate(VM)?;
+    deactivate(VM)
 }
