@@ -260,3 +260,13 @@ impl fmt::Debug for Builder {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_as_long_as_the_move_of_a_pool_is_ridden_out_by_default() {
+        assert!(Builder::new(vec![]).outage > Duration::from_secs(120));
+    }
+}

@@ -165,9 +165,9 @@ impl Transport for Https {
                 limit: Duration::ZERO,
             });
         }
-        // Connecting ends first, so that a request never sent is not taken for a lost one.
-        let connect = limits.connect.min(left);
-        let overall = left + Duration::from_millis(1);
+        // It ends clearly before the rest, so that a request which was never
+        // sent is not taken for one without an answer.
+        let connect = limits.connect.min(left - left / 8);
         let read = limits.read.min(left);
         let prepared = self
             .request(address, request)
@@ -176,7 +176,7 @@ impl Transport for Https {
             })?;
         let mut scope = self.agent.configure_request(prepared);
         scope = scope
-            .timeout_global(Some(overall))
+            .timeout_global(Some(left))
             .timeout_connect(Some(connect))
             .timeout_send_request(Some(read))
             .timeout_send_body(Some(read))

@@ -124,7 +124,8 @@ impl<In: Transport> Connector<In> for Pinned {
             .map_err(|_| Error::Tls("the host is not an address"))?;
         let mut tls = ClientConnection::new(Arc::clone(&self.0), name)?;
         let mut socket = TransportAdapter::new(tcp, Arc::clone(&details.current_time));
-        socket.set_timeout(left(details));
+        let now = (details.current_time)();
+        socket.set_timeout(left(details.timeout, details.now, now));
         // To its end, so that nothing is sent before the peer is verified.
         tls.complete_io(&mut socket)?;
         let config = details.config;
@@ -135,11 +136,10 @@ impl<In: Transport> Connector<In> for Pinned {
     }
 }
 
-/// What the TCP connection has left of the time for connecting.
-fn left(details: &ConnectionDetails<'_>) -> NextTimeout {
-    let mut timeout = details.timeout;
+/// What is left at `now` of a time that began at `since`: the TCP connection has had its part.
+fn left(mut timeout: NextTimeout, since: Instant, now: Instant) -> NextTimeout {
     if let (Duration::Exact(limit), Instant::Exact(since), Instant::Exact(now)) =
-        (timeout.after, details.now, (details.current_time)())
+        (timeout.after, since, now)
     {
         let used = now.saturating_duration_since(since);
         timeout.after = limit.saturating_sub(used).into();
@@ -182,5 +182,28 @@ impl<In: Transport> Transport for Stream<In> {
 impl<In: Transport> fmt::Debug for Stream<In> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stream").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tls_gets_what_tcp_has_left_of_the_time() {
+        let since = std::time::Instant::now();
+        let then = |millis| Instant::Exact(since + std::time::Duration::from_millis(millis));
+        let limit = NextTimeout {
+            after: Duration::from_millis(2000),
+            ..NextTimeout::default()
+        };
+        for (now, after) in [(0, 2000), (1500, 500), (2000, 0), (9000, 0)] {
+            let left = left(limit, then(0), then(now));
+            assert_eq!(left.after, Duration::from_millis(after));
+            assert_eq!(left.reason, limit.reason);
+        }
+        // No limit stays none.
+        let none = NextTimeout::default();
+        assert_eq!(left(none, then(0), then(9000)), none);
     }
 }

@@ -56,10 +56,14 @@ fn an_outage_is_ridden_out() {
         get_pool(refused()),
         get_pool(ok(pool())),
     ]);
-    let client = builder()
-        .outage(Duration::from_secs(60))
-        .build_with(script.clone())
-        .unwrap();
+    // As it is set by default.
+    let client = Client::builder(vec![
+        "192.0.2.1".parse().unwrap(),
+        "192.0.2.2".parse().unwrap(),
+    ])
+    .retry_pause(Duration::ZERO)
+    .build_with(script.clone())
+    .unwrap();
     assert!(client.pool("Pool-0").info(soon()).is_ok());
     script.assert_done();
 }

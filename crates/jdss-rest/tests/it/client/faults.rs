@@ -57,8 +57,9 @@ fn create(client: &Client) -> Result<(), Error> {
     made.map(|_| ())
 }
 
-fn delete(client: &Client) -> Result<bool, Error> {
-    client.pool("Pool-0").delete_target(IQN, soon())
+fn change(client: &Client) -> Result<(), Error> {
+    let vips = ["vip1".to_owned()];
+    client.pool("Pool-0").set_target_vips(IQN, &vips, soon())
 }
 
 /// Last part of the address, method and whether it was done, of each request.
@@ -92,8 +93,8 @@ fn refused_at_one_address_the_other_is_asked_for_everything() {
     let client = client(&appliance);
     create(&client).unwrap();
     info(&client).unwrap();
-    assert!(delete(&client).unwrap());
-    let expected = [(2, "POST", true), (2, "GET", true), (2, "DELETE", true)];
+    change(&client).unwrap();
+    let expected = [(2, "POST", true), (2, "GET", true), (2, "PUT", true)];
     assert_eq!(asked(&appliance), rows(&expected));
     assert_clean(&appliance);
 }
@@ -140,13 +141,25 @@ fn a_probe_of_black_holes_ends_with_its_deadline() {
         .outage(Duration::from_secs(3600))
         .connect_timeout(Duration::from_secs(3600));
     let client = patient.build().unwrap();
-    let deadline = Instant::now() + Duration::from_millis(200);
+    let deadline = Instant::now() + Duration::from_secs(2);
     let error = client.pool("Pool-0").info(deadline).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+    let part = format!("{}: no TLS connection within", appliance.rest_addr());
+    assert!(error.to_string().contains(&part), "{error}");
+    assert!(appliance.requests().is_empty());
+}
+
+#[test]
+fn a_creation_that_could_not_connect_in_time_is_not_taken_for_a_lost_answer() {
+    let appliance = start();
     for address in appliance.rest_addrs() {
-        let part = format!("{address}: no TLS connection within");
-        assert!(error.to_string().contains(&part), "{error}");
+        appliance.silence_rest(address).unwrap();
     }
+    let slow = builder(&appliance).connect_timeout(Duration::from_secs(3600));
+    let client = slow.build().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(2);
+    let error = client.pool("Pool-0").create_target(IQN, &[], deadline);
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Unreachable);
     assert!(appliance.requests().is_empty());
 }
 
@@ -198,21 +211,21 @@ fn a_slow_answer_is_waited_for_and_not_asked_for_again() {
 fn an_answer_that_never_comes_ends_with_the_deadline_and_one_request() {
     let appliance = start();
     appliance.fault("GET", INFO, 1, Fault::Hang).unwrap();
-    appliance.fault("DELETE", TARGET, 1, Fault::Hang).unwrap();
+    appliance.fault("PUT", TARGET, 1, Fault::Hang).unwrap();
     let client = client(&appliance);
     create(&client).unwrap();
-    let deadline = || Instant::now() + Duration::from_millis(200);
+    let deadline = || Instant::now() + Duration::from_secs(1);
     let pool = client.pool("Pool-0");
     let errors = [
         pool.info(deadline()).unwrap_err(),
-        pool.delete_target(IQN, deadline()).unwrap_err(),
+        pool.set_target_vips(IQN, &[], deadline()).unwrap_err(),
     ];
     for error in errors {
         assert_eq!(error.kind(), ErrorKind::Deadline, "{error}");
         assert!(error.is_transient());
         assert!(error.to_string().contains("no answer within"), "{error}");
     }
-    let expected = [(1, "POST", true), (1, "GET", true), (1, "DELETE", true)];
+    let expected = [(1, "POST", true), (1, "GET", true), (1, "PUT", true)];
     assert_eq!(asked(&appliance), rows(&expected));
     assert_clean(&appliance);
 }
@@ -222,7 +235,7 @@ fn a_lost_answer_is_asked_for_again_only_where_that_does_no_harm() {
     for fault in [Fault::NoReply, Fault::Reset, Fault::Reset.before_work()] {
         let appliance = start();
         let done = fault != Fault::Reset.before_work();
-        for (method, route) in [("GET", INFO), ("POST", TARGETS), ("DELETE", TARGET)] {
+        for (method, route) in [("GET", INFO), ("POST", TARGETS), ("PUT", TARGET)] {
             appliance.fault(method, route, 1, fault.clone()).unwrap();
         }
         let client = client(&appliance);
@@ -236,13 +249,13 @@ fn a_lost_answer_is_asked_for_again_only_where_that_does_no_harm() {
         if !done {
             appliance.create_target("Pool-0", IQN).unwrap();
         }
-        delete(&client).unwrap();
+        change(&client).unwrap();
         let expected = [
             (1, "GET", done),
             (1, "GET", true),
             (1, "POST", done),
-            (1, "DELETE", done),
-            (1, "DELETE", !done),
+            (1, "PUT", done),
+            (1, "PUT", true),
         ];
         assert_eq!(asked(&appliance), rows(&expected), "{fault:?}");
         assert_clean(&appliance);
@@ -259,7 +272,7 @@ fn wrong_credentials_are_told_by_the_first_address_and_not_tried_again() {
     for error in [
         info(&client).unwrap_err(),
         create(&client).unwrap_err(),
-        delete(&client).unwrap_err(),
+        change(&client).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Auth);
         assert!(!error.is_transient());
@@ -271,7 +284,7 @@ fn wrong_credentials_are_told_by_the_first_address_and_not_tried_again() {
         (1, "GET", true),
         (1, "GET", false),
         (1, "POST", false),
-        (1, "DELETE", false),
+        (1, "PUT", false),
     ];
     assert_eq!(asked(&appliance), rows(&expected));
     assert_clean(&appliance);
@@ -340,12 +353,12 @@ fn what_passes_is_not_outlasted_by_a_creation_but_told() {
 }
 
 #[test]
-fn a_deletion_is_repeated_while_the_appliance_fails_in_passing() {
+fn a_change_is_repeated_while_the_appliance_fails_in_passing() {
     let appliance = start();
     appliance.create_target("Pool-0", IQN).unwrap();
     let race = Fault::configuration_race();
-    appliance.fault("DELETE", TARGET, 3, race).unwrap();
-    assert!(delete(&client(&appliance)).unwrap());
+    appliance.fault("PUT", TARGET, 3, race).unwrap();
+    change(&client(&appliance)).unwrap();
     assert_eq!(appliance.requests().len(), 4);
     assert_clean(&appliance);
 }
