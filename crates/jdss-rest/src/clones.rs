@@ -111,7 +111,8 @@ impl Pool {
         Ok(volume)
     }
 
-    /// Makes a volume of another one as it is now: four calls.
+    /// Makes a volume of another one as it is now: four calls; five more where the answers do
+    /// not say that something was done.
     ///
     /// A clone is always one of a snapshot. So a snapshot is made first, with the physical name of
     /// the clone. [`delete_volume_named`](Self::delete_volume_named) of the clone
@@ -164,6 +165,7 @@ impl Pool {
     fn make_intermediate(&self, volume: &str, name: &str, deadline: Instant) -> Result<(), Error> {
         let call = self.snapshot_call(volume, name)?;
         let mut round = 1;
+        let mut was_absent = false;
         loop {
             let error = match self.client.call(&call, deadline, told) {
                 Ok(true) => return Ok(()),
@@ -174,6 +176,9 @@ impl Pool {
                 Err(error) if error.is_transient() || error.kind() == ErrorKind::Exists => error,
                 Err(error) => return Err(error),
             };
+            if was_absent && self.has_snapshot(volume, name, deadline)? {
+                return Ok(());
+            }
             if round >= ROUNDS || !self.client.pause(round, deadline) {
                 return Err(error);
             }
@@ -181,7 +186,7 @@ impl Pool {
             // Whether it is from now or from long ago cannot be told; so it is made anew. One with
             // clones is in use, and the appliance keeps it.
             match self.remove_snapshot(volume, name, deadline) {
-                Ok(_) => {}
+                Ok(_) => was_absent = true,
                 Err(error) if error.kind() == ErrorKind::Busy => {
                     return Err(Error::SnapshotExists {
                         pool: self.name().to_owned(),

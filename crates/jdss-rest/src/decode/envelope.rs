@@ -9,24 +9,26 @@ use crate::error::ProtocolReason;
 
 /// The `data` of an answer; `Null` where there is none though the status lets one expect it.
 ///
-/// A 204 has none by design, and counts as an empty object.
+/// A 204 has none by design, and a 201 says enough by itself: both count as an empty object.
 pub(crate) fn payload(status: u16, body: &[u8]) -> Result<Value, Fault> {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     if !(200..300).contains(&status) {
         return Err(failure(status, json.as_ref(), body));
     }
-    if status == 204 {
-        return Ok(Value::Object(Map::new()));
-    }
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Value::Null);
+    let nothing = match status {
+        201 | 204 => Value::Object(Map::new()),
+        _ => Value::Null,
+    };
+    if status == 204 || body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(nothing);
     }
     match json {
         Some(Value::Object(mut envelope)) => {
             if envelope.get("error").is_some_and(|error| !error.is_null()) {
                 return Err(failure(status, Some(&Value::Object(envelope)), body));
             }
-            Ok(envelope.remove("data").unwrap_or(Value::Null))
+            let data = envelope.remove("data").filter(|data| !data.is_null());
+            Ok(data.unwrap_or(nothing))
         }
         Some(_) => Err(shape("an object with the field \"data\"")),
         None => Err(Fault::Protocol(ProtocolReason::NotJson)),

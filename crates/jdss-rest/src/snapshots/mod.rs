@@ -92,7 +92,8 @@ impl Pool {
         }
     }
 
-    /// Creates a snapshot: two calls, the first one looks whether it exists.
+    /// Creates a snapshot: two calls, the first one looks whether it exists; one more where
+    /// the answer does not say that it was done.
     ///
     /// When the answer is lost, or the appliance fails in a way that passes, it is looked for, and
     /// is ours: it was not there before. Callers that might create one name at the same
@@ -162,7 +163,12 @@ impl Pool {
         Ok(call.body(&json!({ "snapshot_name": name })))
     }
 
-    fn has_snapshot(&self, volume: &str, name: &str, deadline: Instant) -> Result<bool, Error> {
+    pub(crate) fn has_snapshot(
+        &self,
+        volume: &str,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<bool, Error> {
         match self.snapshot(volume, name, deadline) {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == ErrorKind::Missing => Ok(false),
@@ -172,7 +178,8 @@ impl Pool {
 
     /// Deletes a snapshot that has no clones; false when it was not there.
     ///
-    /// One call; one more when it is missing, to be sure that the pool is not. Blocks up
+    /// One call; one more when it is missing, to be sure that the pool is not, and two
+    /// where the answer does not say that it was done. Blocks up
     /// to the deadline; what is not answered is looked at: gone is gone.
     ///
     /// # Errors

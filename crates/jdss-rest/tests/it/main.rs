@@ -3,6 +3,7 @@
 mod appliance;
 mod client;
 mod clones;
+mod costs;
 mod decode;
 mod errors;
 mod free;
