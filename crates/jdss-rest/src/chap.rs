@@ -19,6 +19,18 @@ use crate::transport::Method;
 const ADD_ROUNDS: u32 = 4;
 
 /// How the targets of a publication authenticate initiators.
+///
+/// # Example
+///
+/// ```
+/// use jdss_rest::{Chap, ChapPassword};
+/// let chap = Chap::On {
+///     user: "pve".parse()?,
+///     password: ChapPassword::new("a-good-password".to_owned().into())?,
+/// };
+/// assert!(!format!("{chap:?}").contains("a-good-password"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Chap {
     /// Targets stay as they are; new ones do not ask for CHAP.
@@ -113,11 +125,22 @@ impl Pool {
         )
     }
 
-    /// Lists the names of the CHAP users of a target; none where the target is missing.
+    /// Lists the names of the CHAP users of a target, none where the target is missing: one call.
     ///
     /// # Errors
     ///
     /// As for all methods.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// println!("{:?}", pool.chap_users("iqn.2025-04.com.example:vm-100-0", deadline)?);
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn chap_users(&self, target: &str, deadline: Instant) -> Result<Vec<String>, Error> {
         let subject = format!("the CHAP users of target {target} in pool {}", self.name());
         let path = self.path(&["san", "iscsi", "targets", target, "incoming-users"])?;
@@ -130,7 +153,7 @@ impl Pool {
         }
     }
 
-    /// Adds a CHAP user to a target. It counts only while the target asks for
+    /// Adds a CHAP user to a target: one call. It counts only while the target asks for
     /// CHAP: see [`set_chap`](Self::set_chap).
     ///
     /// # Errors
@@ -139,6 +162,21 @@ impl Pool {
     ///   there is a user of this name; its password is not changed.
     /// * Kind [`Missing`](ErrorKind::Missing): the pool has no such target.
     /// * [`Error::LostReply`]: look whether it is there.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// use jdss_rest::ChapPassword;
+    /// let target = "iqn.2025-04.com.example:vm-100-0";
+    /// let password = ChapPassword::new("a-good-password".to_owned().into())?;
+    /// pool.add_chap_user(target, &"pve".parse()?, &password, deadline)?;
+    /// pool.set_chap(target, true, deadline)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn add_chap_user(
         &self,
         target: &str,
@@ -197,13 +235,26 @@ impl Pool {
         }
     }
 
-    /// Removes a CHAP user from a target; false when it was not there.
+    /// Removes a CHAP user from a target; false when it was not there: one call.
     ///
     /// While the target asks for CHAP and has no user, nobody can log in.
     ///
     /// # Errors
     ///
     /// As for all methods.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// let target = "iqn.2025-04.com.example:vm-100-0";
+    /// pool.set_chap(target, false, deadline)?;
+    /// pool.remove_chap_user(target, "pve", deadline)?;
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn remove_chap_user(
         &self,
         target: &str,
@@ -214,7 +265,7 @@ impl Pool {
         self.remove(&segments, self.user_text(target, user), deadline)
     }
 
-    /// Makes a target ask for CHAP, or not. Sessions that are open stay.
+    /// Makes a target ask for CHAP, or not: one call. Sessions that are open stay.
     ///
     /// Add the user before switching on, switch off before removing it:
     /// otherwise everybody is locked out in between.
@@ -222,6 +273,17 @@ impl Pool {
     /// # Errors
     ///
     /// Kind [`Missing`](ErrorKind::Missing): the pool has no such target.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// pool.set_chap("iqn.2025-04.com.example:vm-100-0", false, deadline)?;
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn set_chap(&self, target: &str, on: bool, deadline: Instant) -> Result<(), Error> {
         let body = json!({ "name": target, "incoming_users_active": on });
         let subject = format!("target {target} in pool {}", self.name());

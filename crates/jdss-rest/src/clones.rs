@@ -209,6 +209,18 @@ impl Pool {
     ///
     /// * Kind [`Missing`](ErrorKind::Missing): there is no volume of this physical name.
     /// * [`Error::NotSeen`]: the appliance accepted it, but the clone still has its origin.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// let volume = pool.promote_clone("v_vm-101-disk-0", deadline)?;
+    /// assert!(!volume.is_clone);
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn promote_clone(&self, name: &str, deadline: Instant) -> Result<Volume, Error> {
         let volume = self.volume_named(name, deadline)?;
         let Some(origin) = &volume.origin else {

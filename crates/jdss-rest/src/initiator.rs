@@ -46,6 +46,15 @@ pub struct Ignored {
 
 impl LocalInitiator {
     /// The initiator with this name and these addresses, which ignores nobody.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::LocalInitiator;
+    /// let local = LocalInitiator::new("iqn.1993-08.org.debian:01:aa11bb22cc33", &["10.1.0.51".parse()?]);
+    /// assert!(local.ignore.is_empty());
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
     #[must_use]
     pub fn new(name: &str, addresses: &[IpAddr]) -> Self {
         Self {
@@ -56,12 +65,28 @@ impl LocalInitiator {
     }
 
     /// No initiator: all sessions are those of others.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let nobody = jdss_rest::LocalInitiator::none();
+    /// assert!(nobody.addresses.is_empty());
+    /// ```
     #[must_use]
     pub fn none() -> Self {
         Self::new("", &[])
     }
 
     /// Lets sessions of another initiator count for nothing.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::{Ignored, LocalInitiator};
+    /// let initiator = "iqn.1993-08.org.debian:01:dead00000000".to_owned();
+    /// let local = LocalInitiator::none().ignoring(Ignored { initiator, address: None });
+    /// assert_eq!(local.ignore.len(), 1);
+    /// ```
     #[must_use]
     pub fn ignoring(mut self, ignored: Ignored) -> Self {
         self.ignore.push(ignored);
@@ -69,6 +94,20 @@ impl LocalInitiator {
     }
 
     /// Whether the session is of this initiator: by name and address.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// # let local = jdss_rest::LocalInitiator::none();
+    /// let sessions = pool.sessions("iqn.2025-04.com.example:vm-100-0", deadline)?;
+    /// let ours = sessions.iter().filter(|session| local.owns(session)).count();
+    /// println!("{ours} of {}", sessions.len());
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     #[must_use]
     pub fn owns(&self, session: &Session) -> bool {
         session.is_of(&self.name)
@@ -78,6 +117,21 @@ impl LocalInitiator {
     }
 
     /// Whether the session is of somebody else, and counts.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// # let local = jdss_rest::LocalInitiator::none();
+    /// let sessions = pool.sessions("iqn.2025-04.com.example:vm-100-0", deadline)?;
+    /// for session in sessions.iter().filter(|session| local.is_foreign(session)) {
+    ///     println!("in use: {session}");
+    /// }
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     #[must_use]
     pub fn is_foreign(&self, session: &Session) -> bool {
         let ignored = |ignored: &Ignored| {

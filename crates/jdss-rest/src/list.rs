@@ -139,6 +139,18 @@ impl<T: Listed> List<T> {
     /// * [`Error::ListChanged`]: it changed each time; try again later.
     /// * [`Error::BadEntry`]: an entry cannot be read; it is named.
     /// * Those that all calls have: see [`Pool`](crate::Pool).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// let volumes = pool.volumes(deadline).all()?;
+    /// println!("{} volumes", volumes.len());
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn all(mut self) -> Result<Vec<T>, Error> {
         let mut readings = 1;
         loop {

@@ -14,14 +14,26 @@ use crate::transport::Method;
 
 /// One pool of the appliance; from [`Client::pool`].
 ///
-/// Every method makes one call (two where it says so), blocks until the answer
-/// is there and never beyond `deadline`. Calls that may be repeated are, a few
+/// Every method makes as many calls as it says, blocks until the answers
+/// are there and never beyond `deadline`. Calls that may be repeated are, a few
 /// times, when the appliance fails in a way that passes.
 ///
 /// All of them fail with the kinds [`Auth`](ErrorKind::Auth),
 /// [`Unreachable`](ErrorKind::Unreachable), [`Untrusted`](ErrorKind::Untrusted),
 /// [`Deadline`](ErrorKind::Deadline), [`Transient`](ErrorKind::Transient) and
 /// [`Protocol`](ErrorKind::Protocol); the methods name only what is special.
+///
+/// # Example
+///
+/// ```no_run
+/// # use std::time::{Duration, Instant};
+/// use jdss_rest::Client;
+/// # let client = Client::builder(vec![]).build()?;
+/// let pool = client.pool("Pool-0");
+/// let deadline = Instant::now() + Duration::from_secs(20);
+/// println!("{} bytes free", pool.info(deadline)?.available);
+/// # Ok::<(), jdss_rest::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Pool {
     pub(crate) client: Client,
@@ -57,21 +69,46 @@ impl Pool {
         format!("pool {}", self.name)
     }
 
-    /// Reads size and health of the pool.
+    /// Reads size and health of the pool: one call.
     ///
     /// # Errors
     ///
     /// Kind [`Missing`](ErrorKind::Missing): there is no such pool here; on a
     /// cluster it may be on the other head.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// let info = pool.info(deadline)?;
+    /// println!("{} of {} bytes, {:?}", info.available, info.size, info.health);
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn info(&self, deadline: Instant) -> Result<PoolInfo, Error> {
         self.client.get(self.path(&[])?, self.text(), deadline)
     }
 
-    /// Lists the virtual addresses of the pool.
+    /// Lists the virtual addresses of the pool: one call.
     ///
     /// # Errors
     ///
     /// Kind [`Missing`](ErrorKind::Missing): there is no such pool.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// for vip in pool.vips(deadline)? {
+    ///     println!("{vip}"); // vip1 10.1.0.11
+    /// }
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn vips(&self, deadline: Instant) -> Result<Vec<Vip>, Error> {
         let what = format!("list the VIPs of {}", self.text());
         let call = Call::new(Method::Get, self.path(&["vips"])?, what, self.text());

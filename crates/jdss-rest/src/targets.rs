@@ -22,6 +22,18 @@ impl Client {
     ///
     /// * Kind [`Unsupported`](ErrorKind::Unsupported): the appliance is too old for this.
     /// * Those that all calls have: see [`Pool`].
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// for place in client.attachments("v_vm-100-disk-0", deadline)? {
+    ///     println!("pool {:?}, target {:?}, LUN {:?}", place.pool, place.target, place.lun);
+    /// }
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn attachments(&self, volume: &str, deadline: Instant) -> Result<Vec<Attachment>, Error> {
         let path = path::where_name("/san/iscsi/luns", volume);
         let what = format!("list the attachments of volume {volume}");
@@ -83,11 +95,24 @@ impl Pool {
         format!("target {target} in {}", self.text())
     }
 
-    /// Lists the targets of the pool.
+    /// Lists the targets of the pool: one call.
     ///
     /// # Errors
     ///
     /// Kind [`Missing`](ErrorKind::Missing): there is no such pool.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// for target in pool.targets(deadline)? {
+    ///     println!("{} on {:?}", target.name, target.vips);
+    /// }
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn targets(&self, deadline: Instant) -> Result<Vec<Target>, Error> {
         let what = format!("list the targets of {}", self.text());
         let path = self.path(&["san", "iscsi", "targets"])?;
@@ -95,23 +120,47 @@ impl Pool {
         self.client.list(call, deadline)
     }
 
-    /// Reads a target.
+    /// Reads a target: one call.
     ///
     /// # Errors
     ///
     /// Kind [`Missing`](ErrorKind::Missing): the pool has no such target.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// let target = pool.target("iqn.2025-04.com.example:vm-100-0", deadline)?;
+    /// println!("active: {}, CHAP: {}", target.active, target.chap);
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn target(&self, target: &str, deadline: Instant) -> Result<Target, Error> {
         let path = self.path(&["san", "iscsi", "targets", target])?;
         self.client.get(path, self.target_text(target), deadline)
     }
 
-    /// Creates an active target without CHAP that serves on the VIPs of these names.
+    /// Creates an active target without CHAP that serves on the VIPs of these names: one call.
     ///
     /// # Errors
     ///
     /// * Kind [`Exists`](ErrorKind::Exists): the name is taken, in this pool or another.
     /// * Kind [`Unsupported`](ErrorKind::Unsupported): the appliance is too old.
     /// * [`Error::LostReply`]: look whether it is there.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// let vips = ["vip1".to_owned(), "vip2".to_owned()];
+    /// pool.create_target("iqn.2025-04.com.example:vm-100-0", &vips, deadline)?;
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn create_target(
         &self,
         target: &str,
@@ -141,11 +190,23 @@ impl Pool {
         self.client.call(&call, deadline, done)
     }
 
-    /// Sets the VIPs on which a target serves. Sessions on a VIP that is left out break.
+    /// Sets the VIPs on which a target serves: one call. Sessions on a VIP that is left out break.
     ///
     /// # Errors
     ///
     /// Kind [`Missing`](ErrorKind::Missing): the pool has no such target.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// let vips = ["vip1".to_owned(), "vip2".to_owned()];
+    /// pool.set_target_vips("iqn.2025-04.com.example:vm-100-0", &vips, deadline)?;
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn set_target_vips(
         &self,
         target: &str,
@@ -163,7 +224,7 @@ impl Pool {
         self.client.call(&call, deadline, done)
     }
 
-    /// Deletes a target, with its LUNs and sessions; false when it was not there.
+    /// Deletes a target, with its LUNs and sessions; false when it was not there: one call.
     ///
     /// May take minutes; what is not answered is looked at: gone is gone. To remove only what nobody uses, see
     /// [`delete_target_if_empty`](Client::delete_target_if_empty).
@@ -171,17 +232,41 @@ impl Pool {
     /// # Errors
     ///
     /// As for all methods.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// let was_there = pool.delete_target("iqn.2025-04.com.example:vm-100-0", deadline)?;
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn delete_target(&self, target: &str, deadline: Instant) -> Result<bool, Error> {
         let segments = ["san", "iscsi", "targets", target];
         let call = self.removal(&segments, self.target_text(target))?;
         self.remove_and_look(&call, Silence::Done, deadline)
     }
 
-    /// Lists the sessions that initiators of all hosts have with a target.
+    /// Lists the sessions that initiators of all hosts have with a target: one call.
     ///
     /// # Errors
     ///
     /// Kind [`Missing`](ErrorKind::Missing): the pool has no such target.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// for session in pool.sessions("iqn.2025-04.com.example:vm-100-0", deadline)? {
+    ///     println!("{session}");
+    /// }
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn sessions(&self, target: &str, deadline: Instant) -> Result<Vec<Session>, Error> {
         let subject = self.target_text(target);
         let what = format!("list the sessions of {subject}");
@@ -190,11 +275,24 @@ impl Pool {
             .list(Call::new(Method::Get, path, what, subject), deadline)
     }
 
-    /// Lists the LUNs of a target.
+    /// Lists the LUNs of a target: one call.
     ///
     /// # Errors
     ///
     /// Kind [`Missing`](ErrorKind::Missing): the pool has no such target.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// for lun in pool.luns("iqn.2025-04.com.example:vm-100-0", deadline)? {
+    ///     println!("{}: {}", lun.lun, lun.volume);
+    /// }
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn luns(&self, target: &str, deadline: Instant) -> Result<Vec<Lun>, Error> {
         let subject = self.target_text(target);
         let what = format!("list the LUNs of {subject}");
@@ -207,19 +305,31 @@ impl Pool {
         format!("the LUN of volume {volume} on {}", self.target_text(target))
     }
 
-    /// Reads the LUN of the volume with this physical name.
+    /// Reads the LUN of the volume with this physical name: one call.
     ///
     /// # Errors
     ///
     /// Kind [`Missing`](ErrorKind::Missing): there is no such target, or the
     /// volume is not attached to it.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// let lun = pool.lun("iqn.2025-04.com.example:vm-100-0", "v_vm-100-disk-0", deadline)?;
+    /// println!("number {}, SCSI ID {:?}", lun.lun, lun.scsi_id);
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn lun(&self, target: &str, volume: &str, deadline: Instant) -> Result<Lun, Error> {
         let path = self.path(&["san", "iscsi", "targets", target, "luns", volume])?;
         self.client
             .get(path, self.lun_text(target, volume), deadline)
     }
 
-    /// Attaches the volume with this physical name to a target as LUN `lun`.
+    /// Attaches the volume with this physical name to a target as LUN `lun`: one call.
     ///
     /// `None`: done, but the answer does not describe the LUN.
     ///
@@ -229,6 +339,17 @@ impl Pool {
     ///   volume is attached, to this or another target.
     /// * Kind [`Missing`](ErrorKind::Missing): no such target, or no such volume.
     /// * [`Error::LostReply`]: look where it is attached.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// pool.attach("iqn.2025-04.com.example:vm-100-0", "v_vm-100-disk-0", 0, deadline)?;
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn attach(
         &self,
         target: &str,
@@ -244,7 +365,7 @@ impl Pool {
         self.client.call(&call, deadline, maybe::<Lun>)
     }
 
-    /// Detaches a volume from a target; false when it was not attached there.
+    /// Detaches a volume from a target; false when it was not attached there: one call.
     ///
     /// Whoever has a session loses the device at once: ask
     /// [`sessions`](Self::sessions) first.
@@ -252,6 +373,17 @@ impl Pool {
     /// # Errors
     ///
     /// As for all methods.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// pool.detach("iqn.2025-04.com.example:vm-100-0", "v_vm-100-disk-0", deadline)?;
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn detach(&self, target: &str, volume: &str, deadline: Instant) -> Result<bool, Error> {
         let segments = ["san", "iscsi", "targets", target, "luns", volume];
         let call = self.removal(&segments, self.lun_text(target, volume))?;

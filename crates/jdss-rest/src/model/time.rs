@@ -46,6 +46,14 @@ pub struct LocalTime {
 
 impl SnapshotTime {
     /// Reads either form; `None` for anything else.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::SnapshotTime;
+    /// assert!(SnapshotTime::parse("2026-01-02 03:04:05").is_some());
+    /// assert!(SnapshotTime::parse("2026-02-30 03:04:05").is_none());
+    /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
@@ -56,6 +64,15 @@ impl SnapshotTime {
     }
 
     /// Seconds since 1970, for an appliance whose clock is `east` seconds ahead of UTC.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use jdss_rest::SnapshotTime;
+    /// let time = SnapshotTime::parse("2026-1-2 3:4:5").expect("a time");
+    /// assert_eq!(time.seconds(0), 1_767_323_045);
+    /// assert_eq!(time.seconds(3600), 1_767_319_445);
+    /// ```
     #[must_use]
     pub fn seconds(&self, east: i32) -> i64 {
         match self {

@@ -26,7 +26,7 @@ impl Pool {
         format!("snapshot {}/{volume}@{snapshot}", self.name())
     }
 
-    /// Lists the snapshots of the volume with this physical name.
+    /// Lists the snapshots of the volume with this physical name: one call for each page.
     ///
     /// All of them: also the appliance's own and the ones that clones of the live volume
     /// were made from, see [`Snapshot::name`].
@@ -35,6 +35,20 @@ impl Pool {
     ///
     /// None before the list is read; then kind [`Missing`](ErrorKind::Missing):
     /// there is no such volume.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// for snapshot in pool.snapshots("v_vm-100-disk-0", deadline) {
+    ///     let snapshot = snapshot?;
+    ///     println!("{} {:?}", snapshot.name, snapshot.created);
+    /// }
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn snapshots(&self, volume: &str, deadline: Instant) -> List<Snapshot> {
         let subject = self.volume_text(volume);
         let what = format!("list the snapshots of {subject}");
@@ -44,11 +58,23 @@ impl Pool {
         List::new(&self.client, call, Paging::Pages, deadline).of(volume)
     }
 
-    /// Reads a snapshot.
+    /// Reads a snapshot: one call.
     ///
     /// # Errors
     ///
     /// Kind [`Missing`](ErrorKind::Missing): there is no such snapshot, or no such volume.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// let snapshot = pool.snapshot("v_vm-100-disk-0", "s_before-update", deadline)?;
+    /// println!("{:?} bytes, clones: {:?}", snapshot.size, snapshot.clones);
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn snapshot(&self, volume: &str, name: &str, deadline: Instant) -> Result<Snapshot, Error> {
         let path = self.path(&["volumes", volume, "snapshots", name])?;
         let subject = self.snapshot_text(volume, name);
@@ -57,11 +83,24 @@ impl Pool {
         Ok(snapshot)
     }
 
-    /// Lists the volumes cloned from a snapshot.
+    /// Lists the volumes cloned from a snapshot: one call.
     ///
     /// # Errors
     ///
     /// Kind [`Missing`](ErrorKind::Missing): there is no such snapshot, or no such volume.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// for clone in pool.snapshot_clones("v_vm-100-disk-0", "s_before-update", deadline)? {
+    ///     println!("{}", clone.name);
+    /// }
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn snapshot_clones(
         &self,
         volume: &str,
@@ -186,6 +225,22 @@ impl Pool {
     ///
     /// * [`Error::HasDependents`]: the clones named depend on it; their names take one more call.
     /// * Kind [`Missing`](ErrorKind::Missing): the pool is not here.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// use jdss_rest::Error;
+    /// match pool.delete_snapshot("v_vm-100-disk-0", "s_before-update", deadline) {
+    ///     Ok(was_there) => println!("gone, was there: {was_there}"),
+    ///     Err(Error::HasDependents { clones, .. }) => println!("still needed by {clones:?}"),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn delete_snapshot(
         &self,
         volume: &str,

@@ -161,6 +161,24 @@ impl Pool {
     /// * Kind [`Missing`](ErrorKind::Missing): there is no such snapshot, or no such volume.
     /// * [`Error::ListChanged`]: as for the check; nothing was done.
     /// * [`Error::RolledBack`]: done, but what it destroyed cannot be listed.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// use jdss_rest::{Destroy, Error};
+    /// match pool.rollback("v_vm-100-disk-0", "s_before-update", Destroy::Nothing, deadline) {
+    ///     Ok(destroyed) => assert!(destroyed.is_empty()),
+    ///     Err(Error::RollbackBlocked { snapshots, clones, .. }) => {
+    ///         println!("newer: {snapshots:?}, and their clones {clones:?}");
+    ///     }
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn rollback(
         &self,
         volume: &str,

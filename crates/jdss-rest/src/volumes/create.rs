@@ -81,6 +81,25 @@ impl Pool {
     /// * Kind [`NoSpace`](ErrorKind::NoSpace): the pool is full.
     /// * [`Error::BlockSize`]: no such block size.
     /// * [`Error::Name`]: the name is too long together with the pool's.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// use jdss_rest::NewVolume;
+    /// let new = NewVolume {
+    ///     id: "vm-100-disk-0".parse()?,
+    ///     size: 32 << 30,
+    ///     thin: true,
+    ///     block_size: 16 << 10,
+    /// };
+    /// let volume = pool.create_volume(&new, deadline)?;
+    /// println!("{} {:?}", volume.name, volume.scsi_id);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create_volume(&self, new: &NewVolume, deadline: Instant) -> Result<Volume, Error> {
         let name = new.id.physical_name();
         self.check_length(&name, None)?;

@@ -19,11 +19,24 @@ pub struct DeleteVolume {
 impl Pool {
     /// Deletes a volume that has neither snapshots nor clones; false when it was not there.
     ///
-    /// As [`delete_volume_named`](Self::delete_volume_named) for a volume of this client.
+    /// As [`delete_volume_named`](Self::delete_volume_named), with as many calls, for a volume of this client.
     ///
     /// # Errors
     ///
     /// [`Error::HasDependents`]: snapshots or clones depend on it.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// if !pool.delete_volume(&"vm-100-disk-0".parse()?, deadline)? {
+    ///     println!("there was no such volume");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn delete_volume(&self, id: &VolumeId, deadline: Instant) -> Result<bool, Error> {
         let name = id.physical_name();
         self.delete_volume_named(&name, DeleteVolume::default(), deadline)

@@ -56,7 +56,7 @@ impl Pool {
         List::new(&self.client, call, Paging::PagesOf(PAGE), deadline)
     }
 
-    /// Reads a volume.
+    /// Reads a volume: one call.
     ///
     /// # Errors
     ///
@@ -79,11 +79,23 @@ impl Pool {
         self.volume_named(&id.physical_name(), deadline)
     }
 
-    /// Reads the volume with this physical name, such as the export of a snapshot.
+    /// Reads the volume with this physical name, such as the export of a snapshot: one call.
     ///
     /// # Errors
     ///
     /// Kind [`Missing`](ErrorKind::Missing): there is no such volume.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// let export = pool.volume_named("se_snap1_OZWS2MJQGAWWI2LTNMWTA---", deadline)?;
+    /// println!("a clone of {:?}", export.origin);
+    /// # Ok::<(), jdss_rest::Error>(())
+    /// ```
     pub fn volume_named(&self, name: &str, deadline: Instant) -> Result<Volume, Error> {
         self.client.get(
             self.path(&["volumes", name])?,
@@ -142,6 +154,17 @@ impl Pool {
     ///
     /// * Kind [`Missing`](ErrorKind::Missing): there is no such volume.
     /// * Kind [`NoSpace`](ErrorKind::NoSpace): the pool cannot hold all of it.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use std::time::{Duration, Instant};
+    /// # let client = jdss_rest::Client::builder(vec![]).build()?;
+    /// # let deadline = Instant::now() + Duration::from_secs(20);
+    /// let pool = client.pool("Pool-0");
+    /// pool.set_thin(&"vm-100-disk-0".parse()?, false, deadline)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_thin(&self, id: &VolumeId, thin: bool, deadline: Instant) -> Result<(), Error> {
         self.set_thin_named(&id.physical_name(), thin, deadline)
     }
