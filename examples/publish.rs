@@ -32,6 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         luns_per_target: 8,
         data_addresses: vec!["127.0.0.11".parse()?, "127.0.0.12".parse()?],
         chap: Chap::Unmanaged,
+        may_move: true,
     };
     for _ in ["publish", "again"] {
         appliance.clear_log();

@@ -5,6 +5,7 @@
 mod support;
 
 mod everyday;
+mod export;
 mod hazards;
 mod kills;
 mod lab;

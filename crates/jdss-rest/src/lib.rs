@@ -146,6 +146,7 @@
 //!         luns_per_target: 8,
 //!         data_addresses: vec!["10.1.0.11".parse()?, "10.2.0.11".parse()?],
 //!         chap: Chap::Unmanaged,
+//!         may_move: true,
 //!     },
 //!     deadline,
 //! )?;

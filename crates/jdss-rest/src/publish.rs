@@ -34,6 +34,10 @@ pub struct Publish {
     pub data_addresses: Vec<IpAddr>,
     /// Whether initiators have to authenticate.
     pub chap: Chap,
+    /// Whether a volume that nobody uses on a target outside of the group is moved to the group;
+    /// usually it is. Not from a host that still has the volume's disks: while its network is
+    /// down the appliance shows no session of it.
+    pub may_move: bool,
 }
 
 /// Where a published volume is, and what it looks like to a host.
@@ -90,7 +94,7 @@ impl Client {
     /// *Place.* A volume that is attached to a target of its group stays there.
     /// One that is attached to a target of another prefix or group is used
     /// there as long as any initiator has a session with that target, and
-    /// moved to the group otherwise. Targets outside of the group are never
+    /// moved to the group otherwise ([`Publish::may_move`]). Targets outside of the group are never
     /// changed, nor removed when they have become empty: whose they are is not
     /// known.
     ///
@@ -140,6 +144,7 @@ impl Client {
     ///     luns_per_target: 8,
     ///     data_addresses: vec!["10.1.0.11".parse()?, "10.2.0.11".parse()?],
     ///     chap: Chap::Unmanaged,
+    ///     may_move: true,
     /// };
     /// let published = client.publish(&request, Instant::now() + Duration::from_secs(60))?;
     /// println!("{} LUN {}: {}", published.target, published.lun, published.scsi_id.wwid());

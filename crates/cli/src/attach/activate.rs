@@ -197,10 +197,24 @@ impl Attach {
             ..
         } = attempt;
         budget.step("asking the appliance")?;
+        // Sessions that are down do not show at the appliance; devices that wait for them are here.
+        let may_move = !self.is_here(record)?;
         let published = appliance
             .connect()?
-            .publish(&publish_request(volume), budget.forward())
+            .publish(&publish_request(volume, may_move), budget.forward())
             .map_err(|e| Error::Appliance(Box::new(e)))?;
+        if let Some(old) = &published.moved_from {
+            self.note(format!(
+                "nobody was logged in to {old}, which is of another prefix or group: the volume has moved to {}",
+                published.target
+            ));
+        }
+        if published.chap {
+            self.note(format!(
+                "target {} asks for CHAP, which this storage does not use: the login can fail",
+                published.target
+            ));
+        }
         for address in &published.unused {
             self.note(format!(
                 "no path goes through data address {address}: it is no VIP of pool {}, or not allowed on {}",
@@ -234,6 +248,15 @@ impl Attach {
             size: place.size,
         });
         Ok(place)
+    }
+
+    /// Whether a device that the record names is on this host, alive or not.
+    fn is_here(&self, record: &Record) -> Result<bool, Error> {
+        let Some(place) = place_of_record(record)? else {
+            return Ok(false);
+        };
+        let map = self.multipath.map(&place.wwid).map_err(Error::Multipath)?;
+        Ok(map.is_some() || self.has_device(record)?)
     }
 
     /// Puts the WWID into multipath's list, before anything of the volume is
@@ -343,7 +366,7 @@ impl Attach {
     }
 }
 
-fn publish_request(volume: &Volume) -> jdss_rest::Publish {
+fn publish_request(volume: &Volume, may_move: bool) -> jdss_rest::Publish {
     jdss_rest::Publish {
         pool: volume.pool.clone(),
         volume: volume.id.clone(),
@@ -352,6 +375,7 @@ fn publish_request(volume: &Volume) -> jdss_rest::Publish {
         luns_per_target: volume.luns_per_target,
         data_addresses: volume.data_addresses.clone(),
         chap: jdss_rest::Chap::Unmanaged,
+        may_move,
     }
 }
 

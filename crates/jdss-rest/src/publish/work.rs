@@ -173,7 +173,11 @@ impl<'a> Work<'a> {
         // All that can fail is asked before anything is taken away, sessions last.
         self.vips()?;
         self.size()?;
-        match self.is_idle(name) {
+        let movable = match self.request.may_move {
+            true => self.is_idle(name),
+            false => Ok(false),
+        };
+        match movable {
             Ok(true) => {
                 if self.pool.detach(name, &self.name, self.deadline)? {
                     self.moved_from = Some(name.to_owned());

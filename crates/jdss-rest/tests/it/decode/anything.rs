@@ -130,6 +130,7 @@ fn request() -> Publish {
         luns_per_target: 8,
         data_addresses: vec!["10.0.0.1".parse().expect("an address")],
         chap: jdss_rest::Chap::Unmanaged,
+        may_move: true,
     }
 }
 

@@ -118,6 +118,7 @@ pub(super) fn place(args: &Value) -> Value {
             .expect("a limit"),
         data_addresses: vec!["10.1.0.11".parse().expect("an address")],
         chap: jdss_rest::Chap::Unmanaged,
+        may_move: true,
     };
     let Published {
         target,

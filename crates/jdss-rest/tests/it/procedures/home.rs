@@ -43,6 +43,23 @@ fn a_volume_in_use_elsewhere_stays_whoever_uses_it() {
 }
 
 #[test]
+fn an_idle_volume_stays_where_it_is_for_a_host_that_has_its_disks() {
+    let lab = Lab::new();
+    at_old(&lab);
+    let stays = Publish {
+        may_move: false,
+        ..request(VM)
+    };
+    let published = lab.client.publish(&stays, soon()).unwrap();
+    assert_eq!((published.target.as_str(), published.lun), (OLD, 7));
+    assert_eq!(
+        lab.asked(),
+        ["GET where", "GET vips", "GET {volume}", "GET target"]
+    );
+    lab.assert_clean();
+}
+
+#[test]
 fn a_volume_stays_where_it_is_when_it_could_not_be_asked_who_uses_it() {
     let lab = Lab::new();
     at_old(&lab);

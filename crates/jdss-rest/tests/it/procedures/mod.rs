@@ -153,6 +153,7 @@ fn request(volume: &str) -> Publish {
         luns_per_target: 8,
         data_addresses: vec![ip("127.0.0.12"), ip("127.0.0.11")],
         chap: Chap::Unmanaged,
+        may_move: true,
     }
 }
 

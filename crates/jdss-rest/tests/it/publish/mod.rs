@@ -120,6 +120,7 @@ pub(super) fn request() -> Publish {
             .map(|address| address.parse().expect("an address"))
             .to_vec(),
         chap: Chap::Unmanaged,
+        may_move: true,
     }
 }
 
