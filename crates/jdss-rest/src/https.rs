@@ -45,7 +45,8 @@ pub enum Tls {
     /// Against the certificates in this PEM file alone.
     ///
     /// A self-signed certificate can be given here itself, unless it is marked
-    /// as one of an authority (`CA:TRUE`): no such certificate is taken for a host's.
+    /// as one of an authority (`CA:TRUE`), as `openssl req -x509` does: no such
+    /// certificate is taken for a host's, so [pin](Self::Pin) it.
     CaFile(PathBuf),
     /// Against these certificates, as PEM, alone.
     CaPem(Vec<u8>),

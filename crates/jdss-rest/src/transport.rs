@@ -134,7 +134,8 @@ pub enum TransportError {
         /// The time given.
         limit: Duration,
     },
-    /// The request may have been received, then the connection broke.
+    /// The request may have been received, then the connection broke; or it
+    /// broke while TLS was set up, which cannot be told apart.
     #[error("connection lost before the answer was complete: {}", .source.kind())]
     Broken {
         /// What the system said.
@@ -153,7 +154,9 @@ impl TransportError {
     /// Whether the request may have reached the appliance.
     ///
     /// If so, a request that creates something must not be repeated before
-    /// somebody has looked whether it was done.
+    /// somebody has looked whether it was done. Also when the connection broke
+    /// as soon as the request was sent: nothing tells whether it was received.
+    /// (An idle connection that the appliance has closed is not used at all.)
     ///
     /// # Example
     ///
