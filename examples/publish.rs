@@ -40,21 +40,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         let found = client.publish(&request, deadline)?;
         println!("{} LUN {} at {:?}", found.target, found.lun, found.portals);
         println!("{} bytes, WWID {}", found.size, found.scsi_id.wwid());
-        println!("made: {:?}", found.created);
-        println!("calls: {}\n", appliance.requests().len());
+        let calls = appliance.requests().len();
+        println!("{:?}, {calls} calls\n", found.created);
     }
 
-    let done = client.unpublish(
-        &Unpublish {
-            pool: request.pool,
-            volume: request.volume.physical_name(),
-            target: None,
-            target_prefix: request.target_prefix,
-            group: request.group,
-            local: LocalInitiator::none(),
-        },
-        Instant::now() + Duration::from_secs(60),
-    )?;
-    println!("unpublished: {done:?}");
+    let withdraw = Unpublish {
+        pool: request.pool,
+        volume: request.volume.physical_name(),
+        target: None,
+        target_prefix: request.target_prefix,
+        group: request.group,
+        local: LocalInitiator::none(),
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    println!("{:?}", client.unpublish(&withdraw, deadline)?);
     Ok(())
 }

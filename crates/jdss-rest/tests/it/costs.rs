@@ -1,7 +1,8 @@
 //! What a single operation costs, in requests: the table of the manual.
 
 use jdss_rest::{
-    Client, CloneOf, CloneVolume, Destroy, FreeName, NewVolume, Pool, SnapshotId, Tls, VolumeId,
+    Chap, Client, CloneOf, CloneVolume, Delete, Destroy, FreeName, LocalInitiator, NewVolume, Pool,
+    Publish, SnapshotId, Tls, Unpublish, UnpublishSnapshot, VolumeId,
 };
 use jdss_sim::{Appliance, Firmware};
 
@@ -73,6 +74,15 @@ fn create(pool: &Pool, name: &str) {
     pool.create_volume(&new, soon()).expect("created");
 }
 
+fn client(appliance: &Appliance) -> Client {
+    Client::builder(vec![appliance.rest_addr().ip()])
+        .port(appliance.rest_addr().port())
+        .credentials("admin", "secret".to_owned().into())
+        .tls(Tls::CaPem(appliance.ca_pem().into_bytes()))
+        .build()
+        .expect("a valid certificate")
+}
+
 #[test]
 fn each_operation_costs_what_the_manual_says() {
     for firmware in [Firmware::Recent, Firmware::Classic, Firmware::Old] {
@@ -86,12 +96,7 @@ fn each_on(firmware: Firmware) {
         .firmware(firmware)
         .start()
         .expect("a free port");
-    let client = Client::builder(vec![appliance.rest_addr().ip()])
-        .port(appliance.rest_addr().port())
-        .credentials("admin", "secret".to_owned().into())
-        .tls(Tls::CaPem(appliance.ca_pem().into_bytes()))
-        .build()
-        .expect("a valid certificate");
+    let client = client(&appliance);
     let pool = client.pool(POOL);
     let meter = Meter {
         appliance,
@@ -166,6 +171,102 @@ fn each_on(firmware: Firmware) {
     });
     meter.costs("delete a clone of a volume as it was", || {
         assert!(pool.delete_volume(&id("copy"), soon()).expect("deleted"));
+    });
+    assert!(meter.appliance.violations().is_empty());
+}
+
+#[test]
+fn each_procedure_costs_what_the_manual_says() {
+    for firmware in [Firmware::Recent, Firmware::Classic] {
+        procedures_on(firmware);
+    }
+}
+
+fn procedures_on(firmware: Firmware) {
+    let appliance = Appliance::builder()
+        .pool(POOL)
+        .vip(POOL, "vip1", "127.0.0.11".parse().expect("an address"))
+        .volume(POOL, "v_vm-100-disk-0", 1 << 20)
+        .volume(POOL, "v_vm-100-disk-1", 1 << 20)
+        .firmware(firmware)
+        .start()
+        .expect("a free port");
+    let client = client(&appliance);
+    let pool = client.pool(POOL);
+    let meter = Meter {
+        appliance,
+        firmware,
+    };
+    let volume = id("vm-100-disk-0");
+    let snapshot: SnapshotId = "s1".parse().expect("an id");
+    pool.create_snapshot(&volume, &snapshot, soon())
+        .expect("created");
+    let local = LocalInitiator::none();
+    let publish = Publish {
+        pool: POOL.to_owned(),
+        volume: volume.clone(),
+        target_prefix: "iqn.2025-04.com.example:".parse().expect("a prefix"),
+        group: "vm-100".parse().expect("a group"),
+        luns_per_target: 8,
+        data_addresses: vec!["127.0.0.11".parse().expect("an address")],
+        chap: Chap::Unmanaged,
+        may_move: true,
+    };
+    let unpublish = |target: Option<String>| Unpublish {
+        pool: POOL.to_owned(),
+        volume: volume.physical_name(),
+        target,
+        target_prefix: publish.target_prefix.clone(),
+        group: publish.group.clone(),
+        local: local.clone(),
+    };
+    let delete = |volume: &str| Delete {
+        pool: POOL.to_owned(),
+        volume: volume.to_owned(),
+        snapshots: true,
+        exports: true,
+        target_prefix: publish.target_prefix.clone(),
+        group: publish.group.clone(),
+        local: local.clone(),
+    };
+
+    // Reads the VIPs, which are known from then on.
+    let first = client.publish(&publish, soon()).expect("published");
+    meter.costs("publish, attached already", || {
+        client.publish(&publish, soon()).expect("published");
+    });
+    meter.costs("unpublish", || {
+        client
+            .unpublish(&unpublish(Some(first.target.clone())), soon())
+            .expect("unpublished");
+    });
+    meter.costs("publish, new on a target", || {
+        client.publish(&publish, soon()).expect("published");
+    });
+    client
+        .unpublish(&unpublish(None), soon())
+        .expect("unpublished");
+    let export = client
+        .publish_snapshot(&publish, &snapshot, soon())
+        .expect("published");
+    meter.costs("unpublish a snapshot", || {
+        let request = UnpublishSnapshot {
+            pool: POOL.to_owned(),
+            volume: volume.clone(),
+            snapshot: snapshot.clone(),
+            target: Some(export.target.clone()),
+            target_prefix: publish.target_prefix.clone(),
+            group: publish.group.clone(),
+            local: local.clone(),
+        };
+        client
+            .unpublish_snapshot(&request, soon())
+            .expect("unpublished");
+    });
+    meter.costs("delete, with what publishes it", || {
+        client
+            .delete(&delete("v_vm-100-disk-1"), soon())
+            .expect("deleted");
     });
     assert!(meter.appliance.violations().is_empty());
 }
