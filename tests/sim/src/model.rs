@@ -67,6 +67,8 @@ struct State {
     snapshots: BTreeMap<u32, Vec<Arc<Snapshot>>>,
     sessions: BTreeMap<String, Session>,
     generation: u64,
+    /// First 8 characters of the SCSI IDs that were asked for.
+    claimed: BTreeSet<String>,
     /// Counts SCSI IDs and session IDs given out.
     serial: u32,
     /// Differs from appliance to appliance, so that two of them in one test do not give out the same SCSI IDs.
@@ -109,6 +111,7 @@ impl Model {
             snapshots: BTreeMap::new(),
             sessions: BTreeMap::new(),
             generation: 0,
+            claimed: BTreeSet::new(),
             serial: 0,
             seed: RandomState::new().hash_one(0),
         };

@@ -85,6 +85,7 @@ impl Model {
         self.change(|state| {
             let volume = state.volume(pool, name)?;
             scsi_id.clone_into(&mut volume.changing().scsi_id);
+            state.claim(scsi_id);
             for lun in state
                 .targets
                 .values_mut()

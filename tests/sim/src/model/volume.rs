@@ -209,7 +209,13 @@ impl State {
         contents: Contents,
         origin: Option<Arc<Snapshot>>,
     ) -> Result<Arc<Volume>> {
-        let scsi_id = new.scsi_id.unwrap_or_else(|| self.fresh_scsi_id());
+        let scsi_id = match new.scsi_id {
+            Some(id) => {
+                self.claim(&id);
+                id
+            }
+            None => self.fresh_scsi_id(),
+        };
         let mut properties: BTreeMap<_, _> = PROPERTIES
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -239,28 +245,23 @@ impl State {
         Ok(volume)
     }
 
-    /// 16 hexadecimal digits, of which the first 8 are given out once.
+    /// 16 hexadecimal digits, of which the first 8 are given out once, and not if they were asked for by someone.
     fn fresh_scsi_id(&mut self) -> String {
         loop {
             let serial = self.next_serial();
             // An odd factor makes different numbers of different serials; it also makes them look like the real ones.
-            let head = format!(
-                "{:08x}",
-                serial.wrapping_mul(0x9e37_79b1) ^ (self.seed >> 32) as u32
-            );
-            let taken = |volume: &Arc<Volume>| volume.changing().scsi_id.starts_with(&head);
-            if !self
-                .pools
-                .values()
-                .flat_map(|pool| pool.volumes.values())
-                .any(taken)
-            {
-                return format!(
-                    "{head}{:08x}",
-                    serial.wrapping_mul(0x85eb_ca6b) ^ self.seed as u32
-                );
+            let head = serial.wrapping_mul(0x9e37_79b1) ^ (self.seed >> 32) as u32;
+            let tail = serial.wrapping_mul(0x85eb_ca6b) ^ self.seed as u32;
+            let id = format!("{head:08x}{tail:08x}");
+            if !self.claimed.contains(&id[..8]) {
+                return id;
             }
         }
+    }
+
+    /// Keeps an ID that was asked for from being given out.
+    pub(super) fn claim(&mut self, scsi_id: &str) {
+        self.claimed.insert(scsi_id[..8].to_owned());
     }
 }
 
@@ -269,4 +270,39 @@ pub(super) fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_was_asked_for_is_not_given_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let model = Model::new(dir.path(), Default::default());
+        model.add_pool("Pool-0", 1 << 30).unwrap();
+        let volume = |name: &str, scsi_id: Option<String>| {
+            let new = NewVolume {
+                name: name.to_owned(),
+                size: 1 << 20,
+                sparse: true,
+                block_size: 4096,
+                scsi_id,
+                properties: BTreeMap::new(),
+            };
+            model.create_volume("Pool-0", new).unwrap().scsi_id()
+        };
+        let serial = model.lock().serial;
+        let next = volume("a", None);
+        for asked in [Some(next.clone()), None] {
+            model.lock().serial = serial;
+            let id = volume(&format!("b{}", asked.is_some()), asked.clone());
+            assert_eq!(id == next, asked.is_some());
+        }
+        let id = volume("c", None);
+        model.set_scsi_id("Pool-0", "a", &id).unwrap();
+        let after = model.lock().serial;
+        model.lock().serial = after - 2;
+        assert_ne!(volume("d", None)[..8], id[..8]);
+    }
 }
