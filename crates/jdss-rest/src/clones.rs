@@ -111,7 +111,7 @@ impl Pool {
         Ok(volume)
     }
 
-    /// Makes a volume of another one as it is now: four calls; five more where the answers do
+    /// Makes a volume of another one as it is now: five calls; one more where an answer does
     /// not say that something was done.
     ///
     /// A clone is always one of a snapshot. So a snapshot is made first, with the physical name of
@@ -162,41 +162,20 @@ impl Pool {
     }
 
     /// Makes the snapshot for a clone, of the data of now.
+    ///
+    /// One that is there already is of an aborted clone, and its data are of then: it is removed. One
+    /// with clones is in use, and the appliance keeps it.
     fn make_intermediate(&self, volume: &str, name: &str, deadline: Instant) -> Result<(), Error> {
-        let call = self.snapshot_call(volume, name)?;
-        let mut round = 1;
-        let mut was_absent = false;
-        loop {
-            let error = match self.client.call(&call, deadline, told) {
-                Ok(true) => return Ok(()),
-                Ok(false) => Error::NotSeen {
-                    what: call.what.clone(),
-                    found: "no such snapshot".to_owned(),
-                },
-                Err(error) if error.is_transient() || error.kind() == ErrorKind::Exists => error,
-                Err(error) => return Err(error),
-            };
-            if was_absent && self.has_snapshot(volume, name, deadline)? {
-                return Ok(());
-            }
-            if round >= ROUNDS || !self.client.pause(round, deadline) {
-                return Err(error);
-            }
-            round += 1;
-            // Whether it is from now or from long ago cannot be told; so it is made anew. One with
-            // clones is in use, and the appliance keeps it.
+        if self.has_snapshot(volume, name, deadline)? {
             match self.remove_snapshot(volume, name, deadline) {
-                Ok(_) => was_absent = true,
+                Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Busy => {
-                    return Err(Error::SnapshotExists {
-                        pool: self.name().to_owned(),
-                        volume: volume.to_owned(),
-                        snapshot: name.to_owned(),
-                    });
+                    return Err(self.snapshot_exists(volume, name));
                 }
                 Err(error) => return Err(error),
             }
         }
+        self.make_snapshot(volume, name, deadline)
     }
 
     /// Makes a clone independent of the volume it was cloned from, which then depends on the clone

@@ -219,7 +219,7 @@
 //! | check a rollback | 1; 2 when there are newer snapshots, and one for each where they have clones |
 //! | roll back | 2; 4 when there are newer snapshots |
 //! | clone a snapshot | 3 |
-//! | clone a volume as it is | 4 |
+//! | clone a volume as it is | 5 |
 //! | promote a clone | 3 |
 //! | publish, attached already | 3 |
 //! | publish, new on a target | 5; one for each full target of the group before it |

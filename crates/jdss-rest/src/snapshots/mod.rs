@@ -162,15 +162,32 @@ impl Pool {
     ) -> Result<(), Error> {
         let (volume, name) = (volume.physical_name(), snapshot.physical_name());
         self.check_length(&volume, Some(&name))?;
-        let exists = || Error::SnapshotExists {
-            pool: self.name().to_owned(),
-            volume: volume.clone(),
-            snapshot: name.clone(),
-        };
         if self.has_snapshot(&volume, &name, deadline)? {
-            return Err(exists());
+            return Err(self.snapshot_exists(&volume, &name));
         }
-        let call = self.snapshot_call(&volume, &name)?;
+        self.make_snapshot(&volume, &name, deadline)
+    }
+
+    pub(crate) fn snapshot_exists(&self, volume: &str, name: &str) -> Error {
+        Error::SnapshotExists {
+            pool: self.name().to_owned(),
+            volume: volume.to_owned(),
+            snapshot: name.to_owned(),
+        }
+    }
+
+    /// Makes a snapshot that was not there just before; without an answer, looks whether it is
+    /// there now.
+    pub(crate) fn make_snapshot(
+        &self,
+        volume: &str,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let what = format!("create {}", self.snapshot_text(volume, name));
+        let path = self.path(&["volumes", volume, "snapshots"])?;
+        let call = Call::new(Method::Post, path, what, self.volume_text(volume))
+            .body(&json!({ "snapshot_name": name }));
         let mut round = 1;
         loop {
             let error = match self.client.call(&call, deadline, told) {
@@ -180,11 +197,14 @@ impl Pool {
                     found: "no such snapshot".to_owned(),
                 },
                 Err(error) if error.is_transient() => error,
+                // An earlier request of ours made it.
                 Err(error) if error.kind() == ErrorKind::Exists && round > 1 => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Exists => return Err(exists()),
+                Err(error) if error.kind() == ErrorKind::Exists => {
+                    return Err(self.snapshot_exists(volume, name));
+                }
                 Err(error) => return Err(error),
             };
-            if self.has_snapshot(&volume, &name, deadline)? {
+            if self.has_snapshot(volume, name, deadline)? {
                 return Ok(());
             }
             if round >= ROUNDS || !self.client.pause(round, deadline) {
@@ -192,14 +212,6 @@ impl Pool {
             }
             round += 1;
         }
-    }
-
-    /// The call that creates a snapshot.
-    pub(crate) fn snapshot_call(&self, volume: &str, name: &str) -> Result<Call, Error> {
-        let what = format!("create {}", self.snapshot_text(volume, name));
-        let path = self.path(&["volumes", volume, "snapshots"])?;
-        let call = Call::new(Method::Post, path, what, self.volume_text(volume));
-        Ok(call.body(&json!({ "snapshot_name": name })))
     }
 
     pub(crate) fn has_snapshot(

@@ -151,7 +151,8 @@ impl Pool {
     /// and does nothing unless all of that is allowed. So a snapshot made after the caller's
     /// own check is safe, except in the moment between this check and the rollback.
     /// Two calls when nothing is newer, four otherwise (where the list of snapshots has one
-    /// page). Without an answer it is checked again and then repeated.
+    /// page); an answer that says nothing costs one or two more. Without an answer it is checked
+    /// again and then repeated.
     /// Nobody may use the volume meanwhile.
     ///
     /// # Errors
@@ -199,9 +200,16 @@ impl Pool {
             blocked(volume, name, &checked.rollback, destroy)?;
             let error = match self.client.call(&call, deadline, told) {
                 Ok(true) => break,
-                // It says nothing, twice: that is how it says that it is done.
-                Ok(false) if silent => break,
                 Ok(false) => {
+                    // What was newer is gone together with the data, or neither is.
+                    let went = match checked.rollback.snapshots.first() {
+                        Some(newer) => !self.has_snapshot(volume, newer, deadline)?,
+                        // Nothing to see: the second time silence is how it says that it is done.
+                        None => silent,
+                    };
+                    if went {
+                        break;
+                    }
                     silent = true;
                     Error::NotSeen {
                         what: call.what.clone(),
@@ -217,6 +225,17 @@ impl Pool {
             }
             round += 1;
         }
+        self.destroyed(volume, name, before, deadline)
+    }
+
+    /// Which of these snapshots are gone.
+    fn destroyed(
+        &self,
+        volume: &str,
+        name: &str,
+        mut before: BTreeSet<String>,
+        deadline: Instant,
+    ) -> Result<Vec<String>, Error> {
         if before.is_empty() {
             return Ok(Vec::new());
         }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::call::{Call, Patience, done, told};
+use crate::call::{Call, Patience, told};
 use crate::error::{Error, ErrorKind};
 use crate::list::{List, Paging};
 use crate::model::Volume;
@@ -117,7 +117,8 @@ impl Pool {
         }
     }
 
-    /// Sets a property of the volume with this physical name, such as `readonly` to `on`: one call.
+    /// Sets a property of the volume with this physical name, such as `readonly` to `on`: one
+    /// call, two where the answer says nothing.
     ///
     /// # Errors
     ///
@@ -144,7 +145,11 @@ impl Pool {
         let what = format!("set property {property} of {subject} to {value}");
         let path = self.path(&["volumes", volume, "properties"])?;
         let call = Call::new(Method::Put, path, what, subject).body(&body);
-        self.client.call(&call, deadline, done)
+        // An answer that says nothing may mean that nothing was done. Setting it twice does no harm.
+        if !self.client.call(&call, deadline, told)? {
+            self.client.call(&call, deadline, told)?;
+        }
+        Ok(())
     }
 
     /// Sets whether space is taken only as data is written, or all of it at once: one

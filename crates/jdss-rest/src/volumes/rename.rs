@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::call::{Call, done};
+use crate::call::{Call, told};
 use crate::error::{Difference, Error, ErrorKind};
 use crate::model::Volume;
 use crate::names::{ScsiId, VolumeId};
@@ -19,6 +19,8 @@ const ID_LOOKS: u32 = 6;
 const LOOKS: u32 = 32;
 /// The same after a failure, which may have come after the work.
 const LOOKS_AFTER_FAILURE: u32 = 6;
+/// After an answer that says nothing: the look after which it is asked again, if the old name is there.
+const ASK_AGAIN_AFTER: u32 = 4;
 
 impl Pool {
     /// Renames a volume: three calls. Done when the new name shows the SCSI ID that the old one had.
@@ -63,22 +65,27 @@ impl Pool {
         let what = format!("rename {subject} to {to}");
         let call = Call::new(Method::Put, self.path(&["volumes", &from])?, what, subject)
             .body(&json!({ "name": to }));
-        let failure = match self.client.call(&call, with_time_to_look(deadline), done) {
-            Ok(()) => None,
-            Err(error)
-                if error.is_transient()
-                    || matches!(error.kind(), ErrorKind::Missing | ErrorKind::Exists) =>
-            {
-                Some(error)
-            }
-            Err(error) => return Err(error),
-        };
         let renaming = Renaming {
             from: &from,
             to: &to,
             id: &id,
         };
-        self.await_name(&call, &renaming, failure, deadline)
+        let asked = self.ask_to_rename(&call, deadline)?;
+        self.await_name(&call, &renaming, asked, deadline)
+    }
+
+    fn ask_to_rename(&self, call: &Call, deadline: Instant) -> Result<Asked, Error> {
+        match self.client.call(call, with_time_to_look(deadline), told) {
+            Ok(true) => Ok(Asked::Accepted),
+            Ok(false) => Ok(Asked::Silence),
+            Err(error)
+                if error.is_transient()
+                    || matches!(error.kind(), ErrorKind::Missing | ErrorKind::Exists) =>
+            {
+                Ok(Asked::Failed(error))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The SCSI ID, which a volume made just now may not have yet.
@@ -101,17 +108,17 @@ impl Pool {
         &self,
         call: &Call,
         renaming: &Renaming<'_>,
-        failure: Option<Error>,
+        asked: Asked,
         deadline: Instant,
     ) -> Result<Volume, Error> {
-        let looks = match &failure {
-            None => LOOKS,
-            Some(_) => LOOKS_AFTER_FAILURE,
+        let looks = match &asked {
+            Asked::Failed(_) => LOOKS_AFTER_FAILURE,
+            Asked::Accepted | Asked::Silence => LOOKS,
         };
         let mut look = 1;
         loop {
             let found = match self.find_volume(renaming.to, deadline) {
-                Ok(Some(volume)) => match self.renamed(volume, renaming, &failure, deadline)? {
+                Ok(Some(volume)) => match self.renamed(volume, renaming, &asked, deadline)? {
                     Ok(volume) => return Ok(volume),
                     Err(found) => found,
                 },
@@ -120,10 +127,20 @@ impl Pool {
                 Err(error) => return Err(error),
             };
             if look >= looks || !self.client.pause(look, deadline) {
-                return Err(failure.unwrap_or_else(|| Error::NotSeen {
-                    what: call.what.clone(),
-                    found,
-                }));
+                return Err(match asked {
+                    Asked::Failed(error) => error,
+                    Asked::Accepted | Asked::Silence => Error::NotSeen {
+                        what: call.what.clone(),
+                        found,
+                    },
+                });
+            }
+            if look == ASK_AGAIN_AFTER && matches!(asked, Asked::Silence) {
+                let old = self.find_volume(renaming.from, deadline)?;
+                if old.is_some_and(|old| old.scsi_id.as_ref() == Some(renaming.id)) {
+                    // What comes of it is seen at the new name.
+                    self.ask_to_rename(call, deadline)?;
+                }
             }
             look += 1;
         }
@@ -134,7 +151,7 @@ impl Pool {
         &self,
         volume: Volume,
         renaming: &Renaming<'_>,
-        failure: &Option<Error>,
+        asked: &Asked,
         deadline: Instant,
     ) -> Result<Result<Volume, String>, Error> {
         let text = self.volume_text(renaming.to);
@@ -148,7 +165,7 @@ impl Pool {
                     wanted: renaming.id.clone(),
                 }),
             }),
-            Some(_) if failure.is_none() => Ok(Ok(volume)),
+            Some(_) if !matches!(asked, Asked::Failed(_)) => Ok(Ok(volume)),
             // Replicas repeat SCSI IDs: after a failure the old name must be gone as well.
             Some(_) => match self.find_volume(renaming.from, deadline) {
                 Ok(None) => Ok(Ok(volume)),
@@ -164,4 +181,13 @@ struct Renaming<'a> {
     from: &'a str,
     to: &'a str,
     id: &'a ScsiId,
+}
+
+/// What came of the request.
+enum Asked {
+    Accepted,
+    /// An answer that says nothing: done, or not done.
+    Silence,
+    /// Possibly after the work.
+    Failed(Error),
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::call::{Call, done};
+use crate::call::{Call, told};
 use crate::error::Error;
 use crate::model::Volume;
 use crate::names::VolumeId;
@@ -14,6 +14,10 @@ use crate::transport::Method;
 
 /// Looks before giving up, with growing pauses: some ten seconds in all.
 const LOOKS: u32 = 10;
+/// The same after an answer that says nothing, before asking again.
+const LOOKS_AFTER_SILENCE: u32 = 3;
+/// Attempts before giving up, where answers say nothing.
+const ROUNDS: u32 = 4;
 /// The largest block size, in bytes: whole blocks of it are whole blocks of any size.
 const LARGEST_BLOCK: u64 = 1 << 20;
 
@@ -67,36 +71,49 @@ impl Pool {
         let what = format!("resize {subject} to {wanted} bytes");
         let call = Call::new(Method::Put, self.path(&["volumes", &name])?, what, subject)
             .body(&json!({ "size": wanted.to_string() }));
-        let failure = match self.client.call(&call, with_time_to_look(deadline), done) {
-            Ok(()) => None,
-            Err(error) if error.is_transient() => Some(error),
-            Err(error) => return Err(error),
-        };
-        self.await_size(&call, &name, wanted, failure, deadline)
+        let mut round = 1;
+        loop {
+            let (looks, failure) = match self.client.call(&call, with_time_to_look(deadline), told)
+            {
+                Ok(true) => (LOOKS, None),
+                // It may mean that nothing was done.
+                Ok(false) => (LOOKS_AFTER_SILENCE, None),
+                Err(error) if error.is_transient() => (LOOKS, Some(error)),
+                Err(error) => return Err(error),
+            };
+            let found = match self.await_size(&name, wanted, looks, deadline)? {
+                Ok(volume) => return Ok(volume),
+                Err(found) => found,
+            };
+            if looks == LOOKS || round >= ROUNDS || !self.client.pause(round, deadline) {
+                return Err(failure.unwrap_or_else(|| Error::NotSeen {
+                    what: call.what.clone(),
+                    found,
+                }));
+            }
+            round += 1;
+        }
     }
 
+    /// The inner error says what there is instead.
     fn await_size(
         &self,
-        call: &Call,
         name: &str,
         wanted: u64,
-        failure: Option<Error>,
+        looks: u32,
         deadline: Instant,
-    ) -> Result<Volume, Error> {
+    ) -> Result<Result<Volume, String>, Error> {
         let mut look = 1;
         loop {
             let found = match self.volume_named(name, deadline) {
-                Ok(volume) if volume.size >= wanted => return Ok(volume),
+                Ok(volume) if volume.size >= wanted => return Ok(Ok(volume)),
                 Ok(volume) => format!("{} bytes", volume.size),
                 // The look failed, not the change.
                 Err(error) if error.is_transient() => format!("nothing ({error})"),
                 Err(error) => return Err(error),
             };
-            if look >= LOOKS || !self.client.pause(look, deadline) {
-                return Err(failure.unwrap_or_else(|| Error::NotSeen {
-                    what: call.what.clone(),
-                    found,
-                }));
+            if look >= looks || !self.client.pause(look, deadline) {
+                return Ok(Err(found));
             }
             look += 1;
         }

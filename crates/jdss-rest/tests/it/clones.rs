@@ -156,22 +156,25 @@ fn a_clone_that_came_out_otherwise_is_made_thin_or_thick() {
     );
 }
 
-fn snap(answer: Result<jdss_rest::transport::Reply, jdss_rest::transport::TransportError>) -> Step {
+type Answer = Result<jdss_rest::transport::Reply, jdss_rest::transport::TransportError>;
+
+fn look(answer: Answer) -> Step {
+    step(format!("GET {VOLUMES}/v_a/snapshots/v_new"), answer)
+}
+
+fn no_snap() -> Step {
+    look(no_resource("v_a@v_new"))
+}
+
+fn is_there() -> Step {
+    look(ok(json!({ "name": "v_new" })))
+}
+
+fn snap(answer: Answer) -> Step {
     step(format!("POST {VOLUMES}/v_a/snapshots"), answer).body(json!({ "snapshot_name": "v_new" }))
 }
 
-fn snap_exists() -> Step {
-    snap(fail(
-        500,
-        "x.Y",
-        Some(5),
-        "Resource Pool-0/v_a@v_new already exists.",
-    ))
-}
-
-fn unsnap(
-    answer: Result<jdss_rest::transport::Reply, jdss_rest::transport::TransportError>,
-) -> Step {
+fn unsnap(answer: Answer) -> Step {
     step(format!("DELETE {VOLUMES}/v_a/snapshots/v_new"), answer).body(json!({}))
 }
 
@@ -180,9 +183,13 @@ fn copy() -> Step {
         .body(json!({ "name": "v_new", "snapshot": "v_new", "sparse": false, "readonly": false }))
 }
 
+fn made() -> Step {
+    present("Pool-0/v_a@v_new")
+}
+
 #[test]
-fn a_volume_is_cloned_with_four_calls_by_a_snapshot_named_like_the_clone() {
-    let steps = [absent(), snap(gone()), copy(), present("Pool-0/v_a@v_new")];
+fn a_volume_is_cloned_with_five_calls_by_a_snapshot_named_like_the_clone() {
+    let steps = [absent(), no_snap(), snap(gone()), copy(), made()];
     let made = clone_volume(steps).unwrap();
     assert_eq!(made.origin.unwrap().snapshot, "v_new");
 }
@@ -192,29 +199,49 @@ fn the_snapshot_of_an_aborted_clone_is_replaced() {
     // Its data are of long ago; so it is not used, but made anew.
     let steps = [
         absent(),
-        snap_exists(),
+        is_there(),
         unsnap(gone()),
         snap(gone()),
         copy(),
-        present("Pool-0/v_a@v_new"),
-    ];
-    assert!(clone_volume(steps).is_ok());
-    // Also when the answer was lost: it may be from now or from then.
-    let steps = [
-        absent(),
-        snap(no_reply()),
-        unsnap(gone()),
-        snap(gone()),
-        copy(),
-        present("Pool-0/v_a@v_new"),
+        made(),
     ];
     assert!(clone_volume(steps).is_ok());
 }
 
 #[test]
+fn a_snapshot_whose_answer_was_lost_or_says_nothing_is_the_new_one() {
+    for unclear in [no_reply, silent, config_race] {
+        let steps = [
+            absent(),
+            no_snap(),
+            snap(unclear()),
+            is_there(),
+            copy(),
+            made(),
+        ];
+        assert!(clone_volume(steps).is_ok());
+        let steps = [
+            absent(),
+            no_snap(),
+            snap(unclear()),
+            no_snap(),
+            snap(gone()),
+            copy(),
+            made(),
+        ];
+        assert!(clone_volume(steps).is_ok());
+    }
+}
+
+#[test]
 fn a_snapshot_with_clones_is_never_replaced() {
     let refused = busy("cannot destroy 'Pool-0/v_a@v_new': snapshot has dependent clones");
-    let error = clone_volume([absent(), snap_exists(), unsnap(refused)]).unwrap_err();
+    let error = clone_volume([absent(), is_there(), unsnap(refused)]).unwrap_err();
+    assert!(matches!(error, Error::SnapshotExists { .. }), "{error}");
+    // Nor one that somebody makes at the same time.
+    let words = "Resource Pool-0/v_a@v_new already exists.";
+    let faster = snap(fail(500, "x.Y", Some(5), words));
+    let error = clone_volume([absent(), no_snap(), faster]).unwrap_err();
     assert!(matches!(error, Error::SnapshotExists { .. }), "{error}");
 }
 
@@ -222,7 +249,7 @@ fn a_snapshot_with_clones_is_never_replaced() {
 fn a_clone_that_fails_leaves_no_snapshot() {
     let full = "New zvol size(10) exceeds available space on pool Pool-0(5).";
     for refused in [step(post(), fail(500, "x.Y", None, full)), exists()] {
-        let steps = [absent(), snap(gone()), refused, unsnap(gone())];
+        let steps = [absent(), no_snap(), snap(gone()), refused, unsnap(gone())];
         assert!(clone_volume(steps).is_err());
     }
     // There already: no snapshot is made at all.

@@ -32,7 +32,7 @@ fn looks(firmware: Firmware, operation: &str) -> usize {
         (Firmware::Recent, "create a snapshot") => 1,
         (Firmware::Recent, "delete a snapshot") => 2,
         (Firmware::Recent, "delete a clone of a volume as it was") => 2,
-        (Firmware::Recent, "clone a volume as it is") => 5,
+        (Firmware::Recent, "clone a volume as it is") => 1,
         (Firmware::Classic, "roll back") => 2,
         _ => 0,
     }

@@ -15,4 +15,5 @@ mod publish;
 mod script;
 mod server;
 mod snapshots;
+mod storage;
 mod volumes;

@@ -10,7 +10,7 @@ use crate::script::soon;
 fn created(creation: Value) -> Option<SnapshotTime> {
     let shown = json!({ "name": "s", "creation": creation });
     let snapshot = answer(shown).pool("P").snapshot("v", "s", soon());
-    snapshot.unwrap().created
+    snapshot.expect("a snapshot").created
 }
 
 #[test]

@@ -285,7 +285,7 @@ fn a_clone_made_in_the_last_moment_is_named() {
 }
 
 #[test]
-fn an_answer_that_says_nothing_is_asked_once_more() {
+fn an_answer_that_says_nothing_is_looked_at_or_asked_once_more() {
     let steps = [
         counts(0, 0),
         step(post(), silent()),
@@ -293,6 +293,22 @@ fn an_answer_that_says_nothing_is_asked_once_more() {
         step(post(), silent()),
     ];
     assert!(back(steps, Destroy::Nothing).unwrap().is_empty());
+
+    let before = numbered(&["s_mark", "s_1"]);
+    let look = |answer| step(format!("GET {SNAPSHOTS}/s_1"), answer);
+    let steps = [
+        counts(1, 0),
+        list(&before),
+        step(post(), silent()),
+        look(ok(before[1].clone())),
+        counts(1, 0),
+        list(&before),
+        step(post(), silent()),
+        look(no_resource("v_a@s_1")),
+        list(&before[..1]),
+    ];
+    let allowed = ["s_1".to_owned()];
+    assert_eq!(back(steps, Destroy::These(&allowed)).unwrap(), ["s_1"]);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Renaming a volume: what counts is which SCSI ID the new name shows.
 
 use jdss_rest::{Difference, Error, ErrorKind, Volume};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{ID, OTHER_ID, VOLUMES, volume};
 use crate::script::{
-    Script, Step, TRIES, config_race, fail, gone, no_reply, no_resource, ok, soon, step,
+    Script, Step, TRIES, config_race, fail, gone, no_reply, no_resource, ok, silent, soon, step,
 };
 
 fn old(id: &str) -> Step {
@@ -52,7 +52,7 @@ fn rename(steps: impl IntoIterator<Item = Step>) -> Result<Volume, Error> {
 
 #[test]
 fn a_volume_is_renamed_with_three_calls() {
-    for done in [ok(Value::Null), gone()] {
+    for done in [ok(json!({})), gone(), silent()] {
         let put = step(put(), done).body(json!({ "name": "v_new" }));
         let renamed = rename([old(ID), put, new(ID)]).unwrap();
         assert_eq!(renamed.name, "v_new");
@@ -63,7 +63,7 @@ fn a_volume_is_renamed_with_three_calls() {
 fn a_new_name_that_is_shown_late_is_waited_for() {
     let renamed = rename([
         old(ID),
-        step(put(), ok(Value::Null)),
+        step(put(), gone()),
         no_new(),
         no_new(),
         new(""),
@@ -120,7 +120,7 @@ fn a_replica_of_the_same_scsi_id_is_not_taken_for_the_renamed_volume() {
 
 #[test]
 fn success_is_not_believed_before_the_new_name_is_seen() {
-    let mut steps = vec![old(ID), step(put(), ok(Value::Null))];
+    let mut steps = vec![old(ID), step(put(), gone())];
     steps.extend((0..32).map(|_| no_new()));
     let error = rename(steps).unwrap_err();
     assert!(matches!(error, Error::NotSeen { .. }), "{error}");
@@ -172,4 +172,31 @@ fn its_own_name_is_no_new_one() {
     let pool = script.client().pool("Pool-0");
     assert!(pool.rename_volume(&id, &id, soon()).is_ok());
     script.assert_done();
+}
+
+#[test]
+fn an_answer_that_says_nothing_is_asked_again_while_the_old_name_is_there() {
+    let silent = || step(put(), silent());
+    let looks = || (0..4).map(|_| no_new());
+    let mut steps = vec![old(ID), silent()];
+    steps.extend(looks());
+    steps.extend([old(ID), silent(), new(ID)]);
+    assert!(rename(steps).is_ok());
+
+    // It was at work all the time.
+    let mut steps = vec![old(ID), silent()];
+    steps.extend(looks());
+    steps.extend([
+        old(ID),
+        step(put(), no_resource("v_old")),
+        no_new(),
+        new(ID),
+    ]);
+    assert!(rename(steps).is_ok());
+
+    // A volume that somebody else gave the old name is left alone.
+    let mut steps = vec![old(ID), silent()];
+    steps.extend(looks());
+    steps.extend([old(OTHER_ID), no_new(), new(ID)]);
+    assert!(rename(steps).is_ok());
 }

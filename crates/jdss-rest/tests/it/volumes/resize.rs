@@ -1,11 +1,11 @@
 //! Growing a volume.
 
 use jdss_rest::{Error, ErrorKind, Volume};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{ID, VOLUMES, volume};
 use crate::script::{
-    Script, Step, TRIES, config_race, no_reply, no_resource, ok, reply, soon, step,
+    Script, Step, TRIES, config_race, gone, no_reply, no_resource, ok, reply, silent, soon, step,
 };
 
 const GIB: u64 = 1 << 30;
@@ -44,7 +44,7 @@ fn a_volume_grows_to_whole_blocks_with_three_calls() {
 fn a_new_size_that_is_shown_late_is_waited_for() {
     let script = Script::new([
         get(GIB),
-        step(put(), ok(Value::Null)),
+        step(put(), gone()),
         get(GIB),
         get(GIB),
         get(2 * GIB),
@@ -79,7 +79,7 @@ fn a_volume_with_blocks_of_unknown_size_grows_to_a_multiple_of_all() {
     let wanted = GIB + (1 << 20);
     let script = Script::new([
         get(GIB),
-        step(put(), ok(Value::Null)).body(json!({ "size": wanted.to_string() })),
+        step(put(), gone()).body(json!({ "size": wanted.to_string() })),
         get(wanted),
     ]);
     assert_eq!(resize(&script, GIB + 1).unwrap().size, wanted);
@@ -87,7 +87,7 @@ fn a_volume_with_blocks_of_unknown_size_grows_to_a_multiple_of_all() {
 
 #[test]
 fn a_look_that_fails_does_not_undo_a_finished_growth() {
-    let mut steps = vec![get(GIB), step(put(), ok(Value::Null))];
+    let mut steps = vec![get(GIB), step(put(), gone())];
     steps.extend((0..TRIES).map(|_| step(format!("GET {VOLUMES}/v_a"), config_race())));
     steps.push(get(2 * GIB));
     assert_eq!(resize(&Script::new(steps), 2 * GIB).unwrap().size, 2 * GIB);
@@ -111,7 +111,7 @@ fn a_growth_that_failed_after_the_work_is_seen() {
 
 #[test]
 fn a_growth_that_never_shows_is_an_error() {
-    let mut steps = vec![get(GIB), step(put(), ok(Value::Null))];
+    let mut steps = vec![get(GIB), step(put(), gone())];
     steps.extend((0..10).map(|_| get(GIB)));
     let error = resize(&Script::new(steps), 2 * GIB).unwrap_err();
     assert!(error.is_transient());
@@ -135,4 +135,23 @@ fn a_growth_that_never_shows_is_an_error() {
 fn a_missing_volume_does_not_grow() {
     let script = Script::new([step(format!("GET {VOLUMES}/v_a"), no_resource("v_a"))]);
     assert_eq!(resize(&script, GIB).unwrap_err().kind(), ErrorKind::Missing);
+}
+
+#[test]
+fn an_answer_that_says_nothing_is_looked_at_and_asked_again() {
+    let silent = || step(put(), silent());
+    let script = Script::new([
+        get(GIB),
+        silent(),
+        get(GIB),
+        get(GIB),
+        get(GIB),
+        silent(),
+        get(2 * GIB),
+    ]);
+    assert_eq!(resize(&script, 2 * GIB).unwrap().size, 2 * GIB);
+    let mut steps = vec![get(GIB)];
+    steps.extend((0..4).flat_map(|_| [silent(), get(GIB), get(GIB), get(GIB)]));
+    let error = resize(&Script::new(steps), 2 * GIB).unwrap_err();
+    assert!(matches!(error, Error::NotSeen { .. }), "{error}");
 }
