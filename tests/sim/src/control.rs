@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::appliance::{Meanwhile, Service};
 use crate::error::Error;
-use crate::model::{NewLun, TargetChange};
+use crate::model::{Lag, NewLun, TargetChange};
 use crate::rest::{Answer, BLOCK_SIZE, Fault, Firmware, Message, Refusal, Strict, Trigger};
 
 /// What the paths of all these routes begin with.
@@ -108,6 +108,15 @@ struct ChaosFault {
     fault: Fault,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LagBody {
+    volumes: u32,
+    renames: u32,
+    targets: u32,
+    luns: u32,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Password {
@@ -198,6 +207,21 @@ pub(crate) fn carry_out(
             let counts: Result<Value, Error> =
                 service.rest_addrs().into_iter().map(counted).collect();
             Ok(Answer::ok(counts?))
+        }
+        ("PUT", "lag") => {
+            let LagBody {
+                volumes,
+                renames,
+                targets,
+                luns,
+            } = read(body)?;
+            service.model().lateness().set(Lag {
+                volumes,
+                renames,
+                targets,
+                luns,
+            });
+            Ok(Answer::gone())
         }
         ("PUT", "password") => {
             let Password { password } = read(body)?;

@@ -68,6 +68,19 @@ struct Options {
     #[arg(long, value_name = "NAME", value_enum, default_value_t = Generation::Classic)]
     firmware: Generation,
 
+    /// Write dates as clocks do that are so many seconds ahead of UTC
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    utc_offset: i32,
+
+    /// Refuse to delete a target that has LUNs, instead of deleting them with it
+    #[arg(long)]
+    keep_targets_with_luns: bool,
+
     /// A REST address of a second head: there are two heads then. Repeatable
     #[arg(long, value_name = "ADDRESS:PORT")]
     second_rest: Vec<String>,
@@ -91,9 +104,9 @@ struct Options {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Generation {
-    /// Names a missing volume in ZFS's words, status 500
+    /// Names what is missing in ZFS's words, status 500; numbers are strings
     Classic,
-    /// Names a missing volume by status 404
+    /// Names what is missing by status 404; numbers are numbers
     Recent,
     /// Knows neither assigned VIPs, nor sessions, nor the global list of LUNs
     Old,
@@ -163,6 +176,7 @@ fn builder(options: Options) -> Builder {
     let mut builder = Appliance::builder()
         .data_port(options.data_port)
         .user(&options.user, &options.password)
+        .utc_offset(options.utc_offset)
         .firmware(match options.firmware {
             Generation::Classic => Firmware::Classic,
             Generation::Recent => Firmware::Recent,
@@ -178,6 +192,9 @@ fn builder(options: Options) -> Builder {
     }
     for (pool, name, size) in &options.volume {
         builder = builder.volume(pool, name, *size);
+    }
+    if options.keep_targets_with_luns {
+        builder = builder.keep_targets_with_luns();
     }
     if let Some(dir) = options.dir {
         builder = builder.dir(dir);

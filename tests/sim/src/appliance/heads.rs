@@ -27,7 +27,7 @@ impl Head {
 /// Who serves what.
 #[derive(Debug)]
 pub(crate) struct Heads {
-    /// False: there is one head, which serves everything everywhere.
+    /// False: there is one head, which has all pools.
     two: bool,
     state: Mutex<State>,
 }
@@ -78,9 +78,6 @@ impl Heads {
 
     /// Does the head that is asked at this address have the pool?
     pub(super) fn shows(&self, local: SocketAddr, pool: &str) -> bool {
-        if !self.two {
-            return true;
-        }
         let state = self.lock();
         let asked = state.own.get(&local).copied().or_else(|| {
             let vips = state.vips.iter();

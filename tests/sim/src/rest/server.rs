@@ -145,7 +145,6 @@ impl Server {
         rustix::net::shutdown(&*self.socket, rustix::net::Shutdown::Both)?;
         drop(acceptor.join());
         self.cut_before(u64::MAX);
-        self.shared.gate.set_silent(false);
         Ok(())
     }
 

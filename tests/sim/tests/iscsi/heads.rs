@@ -1,5 +1,9 @@
 //! A pool that moves to the other head with its portals.
 
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use jdss_sim::Appliance;
 
 use crate::initiator::{Initiator, Login};
@@ -46,8 +50,14 @@ fn the_sessions_of_a_pool_on_its_way_are_cut_and_new_ones_wait_for_the_other_hea
     let left: Vec<_> = appliance.sessions().into_iter().map(|s| s.target).collect();
     assert_eq!(left, [OTHER]);
     stays.read(0, 0, 8).good();
-    // Connections are made and ignored.
-    drop(Initiator::connect(portal(&appliance, FIRST)));
+    // Connections are made and ignored: not even what no initiator says is answered.
+    let mut ignored = TcpStream::connect(portal(&appliance, FIRST)).unwrap();
+    ignored.write_all(&[0xff; 48]).unwrap();
+    ignored
+        .set_read_timeout(Some(Duration::from_millis(100)))
+        .unwrap();
+    let nothing = ignored.read(&mut [0]).unwrap_err();
+    assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
     appliance.arrive(POOL).unwrap();
     session(&appliance).read(0, 0, 8).good();
     stays.read(0, 0, 8).good();

@@ -208,6 +208,17 @@ fn the_password_expires_from_outside_and_the_way_in_stays() {
 }
 
 #[test]
+fn what_rest_has_done_is_shown_late_from_outside() {
+    let (_appliance, client) = pair();
+    sim(&client, "PUT", "lag", &json!({"volumes": 1})).no_content();
+    let new = json!({"name": "v_a", "size": "1G"});
+    client.call("POST", "/pools/Pool-0/volumes", new).data(201);
+    let listed = || client.get("/pools/Pool-0/volumes").data(200) != json!([]);
+    assert_eq!((listed(), listed()), (false, true));
+    assert_eq!(sim(&client, "PUT", "lag", &json!({"all": 1})).status, 400);
+}
+
+#[test]
 fn a_pool_is_moved_from_outside_by_an_address_that_stays() {
     let builder = jdss_sim::Appliance::builder().pool("Pool-0");
     let builder = builder

@@ -1,7 +1,12 @@
+//! What goes wrong with one request, and when.
+
+mod chance;
+mod lists;
+
 use std::io;
 use std::time::Duration;
 
-use jdss_sim::{Appliance, Error, Fault, Trigger};
+use jdss_sim::{Appliance, Error, Fault};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Connection};
@@ -256,6 +261,8 @@ fn the_work_is_delayed_or_its_answer() {
     let mut connection = create(&client);
     wait_until(|| appliance.held() == 1);
     assert_eq!(volumes(&client), 1);
+    // What is done is in the log, whoever waits for its answer.
+    assert_eq!(appliance.count("POST", VOLUMES), 2);
     appliance.clear_faults();
     connection.answer().unwrap().data(201);
 }
@@ -272,174 +279,6 @@ fn a_delayed_request_is_done_although_its_client_has_gone() {
     appliance.clear_faults();
     wait_until(|| appliance.count("POST", VOLUMES) == 1);
     assert_eq!(volumes(&client), 1);
-}
-
-#[test]
-fn every_nth_request_goes_wrong() {
-    let (appliance, client) = pair();
-    let route = "/pools/{pool}";
-    appliance
-        .fault_when("GET", route, Trigger::Every(3), Fault::scst())
-        .unwrap();
-    let status = |_| client.get("/pools/Pool-0").status;
-    let statuses: Vec<_> = (0..7).map(status).collect();
-    assert_eq!(statuses, [200, 200, 500, 200, 200, 500, 200]);
-}
-
-#[test]
-fn a_share_of_requests_goes_wrong_and_always_the_same() {
-    let strikes = |seed, other_routes| {
-        let (appliance, client) = pair();
-        let mut connection = client.connect().unwrap();
-        let share = Trigger::Share {
-            seed,
-            per_mille: 250,
-        };
-        appliance
-            .fault_when("GET", "/pools/{pool}", share, Fault::scst())
-            .unwrap();
-        let mut ask = |path: &str| connection.send("GET", path, "").unwrap().status == 500;
-        let struck: Vec<bool> = (0..200)
-            .map(|_| {
-                if other_routes {
-                    ask("/api/v4/pools/Pool-0/vips");
-                }
-                ask("/api/v4/pools/Pool-0")
-            })
-            .collect();
-        struck
-    };
-    let first = strikes(1, false);
-    let count = first.iter().filter(|struck| **struck).count();
-    assert!((25..=75).contains(&count), "{count}");
-    assert_eq!(first, strikes(1, true));
-    assert_ne!(first, strikes(2, false));
-}
-
-#[test]
-fn chaos_strikes_every_route_with_each_fault_in_its_share() {
-    let (appliance, client) = pair();
-    let empty = Fault::NoData.after_work();
-    appliance.chaos(
-        3,
-        &[(Fault::scst(), 200), (empty, 300), (Fault::ShortList, 100)],
-    );
-    for _ in 0..100 {
-        client.get("/pools/Pool-0");
-        client.call("POST", PATH, json!({"name": "v_a", "size": "1G"}));
-        client.delete(&format!("{PATH}/v_a"));
-    }
-    let mut counts = [0; 4];
-    for request in appliance.requests() {
-        let kind = match &request.faults[..] {
-            [] => 0,
-            [Fault::Answer { .. }] => 1,
-            [Fault::At { .. }] => 2,
-            [Fault::ShortList] if request.method == "GET" => 3,
-            other => panic!("{other:?} for a {}", request.method),
-        };
-        counts[kind] += 1;
-    }
-    assert!((30..=90).contains(&counts[1]), "{counts:?}");
-    assert!((60..=120).contains(&counts[2]), "{counts:?}");
-    assert!((2..=20).contains(&counts[3]), "{counts:?}");
-    appliance.clear_faults();
-    appliance.clear_log();
-    for _ in 0..20 {
-        client.get("/pools/Pool-0").data(200);
-    }
-}
-
-#[test]
-fn a_list_is_answered_as_it_was_when_the_fault_was_made() {
-    let (appliance, client) = pair();
-    appliance.create_volume("Pool-0", "v_a", 1 << 30).unwrap();
-    appliance
-        .fault("GET", VOLUMES, 2, Fault::StaleList)
-        .unwrap();
-    appliance.delete_volume("Pool-0", "v_a").unwrap();
-    appliance.create_volume("Pool-0", "v_b", 1 << 30).unwrap();
-    assert_eq!(client.get(PATH).data(200)[0]["name"], "v_a");
-    let page = client.get(&format!("{PATH}?page=0")).data(200);
-    assert_eq!(
-        (&page["results"], &page["entries"][0]["name"]),
-        (&json!(1), &json!("v_a"))
-    );
-    assert_eq!(client.get(PATH).data(200)[0]["name"], "v_b");
-    client.get(&format!("{PATH}/v_b")).data(200);
-}
-
-#[test]
-fn what_a_volume_had_is_read_as_it_was() {
-    let (appliance, client) = pair();
-    let snapshots = format!("{PATH}/v_a/snapshots");
-    let target = "iqn.2025-04.test:a";
-    appliance.create_volume("Pool-0", "v_a", 1 << 30).unwrap();
-    appliance.create_snapshot("Pool-0", "v_a", "s_1").unwrap();
-    appliance.create_target("Pool-0", target).unwrap();
-    appliance.attach("Pool-0", target, "v_a", 0).unwrap();
-    let routes = [
-        "/pools/{pool}/volumes/{volume}/snapshots",
-        "/pools/{pool}/volumes/{volume}",
-        "/san/iscsi/luns",
-    ];
-    for route in routes {
-        appliance.fault("GET", route, 1, Fault::StaleList).unwrap();
-    }
-    appliance.create_snapshot("Pool-0", "v_a", "s_2").unwrap();
-    appliance.set_volume_size("Pool-0", "v_a", 2 << 30).unwrap();
-    appliance.detach("Pool-0", target, "v_a").unwrap();
-    let names = || {
-        client.get(&snapshots).data(200)["entries"]
-            .as_array()
-            .map(Vec::len)
-    };
-    assert_eq!((names(), names()), (Some(1), Some(2)));
-    let size = || client.get(&format!("{PATH}/v_a")).data(200)["volsize"].clone();
-    assert_eq!((size(), size()), (json!("1073741824"), json!("2147483648")));
-    let luns = || {
-        client
-            .get("/san/iscsi/luns")
-            .data(200)
-            .as_array()
-            .map(Vec::len)
-    };
-    assert_eq!((luns(), luns()), (Some(1), Some(0)));
-    client.get(&snapshots).data(200);
-}
-
-#[test]
-fn entries_are_missing_while_the_total_is_right() {
-    let (appliance, client) = pair();
-    for n in 0..5 {
-        let name = format!("v_{n}");
-        appliance.create_volume("Pool-0", &name, 1 << 30).unwrap();
-    }
-    appliance
-        .fault("GET", VOLUMES, 2, Fault::ShortList)
-        .unwrap();
-    let page = client.get(&format!("{PATH}?page=0")).data(200);
-    let entries = page["entries"].as_array().map(Vec::len);
-    assert_eq!((&page["results"], entries), (&json!(5), Some(2)));
-    assert_eq!(volumes(&client), 2);
-    assert_eq!(volumes(&client), 5);
-}
-
-#[test]
-fn a_total_flaps() {
-    let (appliance, client) = pair();
-    for n in 0..5 {
-        let name = format!("v_{n}");
-        appliance.create_volume("Pool-0", &name, 1 << 30).unwrap();
-    }
-    appliance
-        .fault("GET", VOLUMES, 3, Fault::FlappingTotal)
-        .unwrap();
-    for total in [1, 5, 1, 5, 5] {
-        let page = client.get(&format!("{PATH}?page=0")).data(200);
-        let entries = page["entries"].as_array().map(Vec::len);
-        assert_eq!((&page["results"], entries), (&json!(total), Some(5)));
-    }
 }
 
 #[test]

@@ -25,6 +25,8 @@ mod targets;
 mod transport;
 mod volumes;
 
+use std::time::{Duration, Instant};
+
 use client::Client;
 use jdss_sim::Appliance;
 
@@ -47,8 +49,12 @@ fn pair() -> (Appliance, Client) {
 }
 
 /// Waits until something is so that another thread brings about.
+#[track_caller]
 fn wait_until(is_so: impl Fn() -> bool) {
+    // A bound for a test that would otherwise hang.
+    let end = Instant::now() + Duration::from_secs(60);
     while !is_so() {
+        assert!(Instant::now() < end, "it is still not so");
         std::thread::yield_now();
     }
 }

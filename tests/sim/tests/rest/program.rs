@@ -2,7 +2,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::Client;
 
@@ -139,6 +139,47 @@ fn the_program_has_two_heads_and_faults_when_it_is_asked_to() {
     // Two VIPs, of which one is told.
     let vips = first.get("/pools/Pool-0/vips").data(200);
     assert_eq!(vips.as_array().map(Vec::len), Some(1));
+    assert_eq!(program.end().1, Some(0));
+}
+
+#[test]
+fn the_program_keeps_targets_with_luns_and_another_time_when_it_is_asked_to() {
+    let home = tempfile::tempdir().unwrap();
+    let more = [
+        "--keep-targets-with-luns",
+        "--utc-offset",
+        "-3600",
+        "--ca-file",
+        "ca.pem",
+    ];
+    let program = start(home.path(), &more);
+    let rest = program.ready.split_whitespace().nth(1).unwrap();
+    let address = rest.strip_prefix("rest=").unwrap().parse().unwrap();
+    let pem = std::fs::read_to_string(home.path().join("ca.pem")).unwrap();
+    let client = Client::at(address, &pem).user("me", "mine");
+    let target = "/pools/Pool-0/san/iscsi/targets/iqn.2025-04.test:a";
+    let new = json!({"name": "iqn.2025-04.test:a", "active": true});
+    client
+        .call("POST", "/pools/Pool-0/san/iscsi/targets", new)
+        .data(201);
+    let lun = json!({"name": "v_a", "lun": 0});
+    client
+        .call("POST", &format!("{target}/luns"), lun)
+        .data(201);
+    client.delete(target).error(409);
+    let volume = "/pools/Pool-0/volumes/v_a";
+    let new = json!({"snapshot_name": "s_1"});
+    client
+        .call("POST", &format!("{volume}/snapshots"), new)
+        .data(201);
+    let date =
+        client.get(&format!("{volume}/snapshots")).data(200)["entries"][0]["creation"].clone();
+    let date = date.as_str().unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let hour = (now.unwrap().as_secs() / 3600 + 23) % 24;
+    let shown: u64 = date.split([' ', ':']).nth(1).unwrap().parse().unwrap();
+    // The hour may have ended since.
+    assert!(shown == hour || shown == (hour + 23) % 24, "{date}");
     assert_eq!(program.end().1, Some(0));
 }
 
