@@ -189,12 +189,15 @@ impl Client {
     fn exchange(&self, call: &Call, deadline: Instant) -> Result<Answer, Error> {
         let give_up = soon(self.inner.outage, deadline);
         let mut hopeless = Hopeless::default();
+        let mut attempts = Attempts::default();
         let mut round = 1;
         loop {
-            let attempts = match self.round(call, deadline, &mut hopeless)? {
+            match self.round(call, deadline, &mut hopeless)? {
                 Ok(answer) => return Ok(answer),
-                Err(attempts) => attempts,
-            };
+                // A round that had no time left does not know why.
+                Err(tried) if tried.0.is_empty() => {}
+                Err(tried) => attempts = tried,
+            }
             if hopeless.indices.len() < self.inner.addresses.len() && self.pause(round, give_up) {
                 round += 1;
                 continue;
@@ -238,8 +241,7 @@ impl Client {
                 continue;
             }
             if Instant::now() >= deadline {
-                attempts.0.splice(0..0, hopeless.untrusted.0.drain(..));
-                return Err(unreachable(call, attempts, deadline));
+                break;
             }
             // None may use up the time of those after it.
             let waiting = u32::try_from(addresses.len() - i).unwrap_or(u32::MAX);

@@ -1,8 +1,11 @@
 //! Which address is asked, and when.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use jdss_rest::transport::{Reply, TransportError};
+use jdss_rest::transport::{Limits, Reply, Request, Transport, TransportError};
 use jdss_rest::{Client, ErrorKind};
 use serde_json::json;
 
@@ -72,13 +75,40 @@ fn an_outage_is_ridden_out() {
 fn an_appliance_that_was_never_reached_is_unreachable_also_when_time_is_over() {
     let script = Script::new([get_pool(refused())]);
     let client = Client::builder(vec!["192.0.2.1".parse().unwrap()])
-        .outage(Duration::from_secs(60))
+        .outage(Duration::from_secs(3600))
+        .retry_pause(Duration::from_secs(3600))
         .build_with(script.clone())
         .unwrap();
-    let deadline = Instant::now() + Duration::from_millis(20);
-    let error = client.pool("Pool-0").info(deadline).unwrap_err();
+    let error = client.pool("Pool-0").info(soon()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unreachable);
     script.assert_done();
+}
+
+/// Refuses every connection, and says whether there was one.
+#[derive(Debug, Clone, Default)]
+struct Refusing(Arc<AtomicBool>);
+
+impl Transport for Refusing {
+    fn exchange(&self, _: SocketAddr, _: &Request, _: Limits) -> Result<Reply, TransportError> {
+        self.0.store(true, Ordering::Relaxed);
+        refused()
+    }
+}
+
+#[test]
+fn the_reason_is_told_wherever_in_a_round_the_time_is_over() {
+    for _ in 0..50 {
+        let refusing = Refusing::default();
+        let client = Client::builder(vec!["192.0.2.1".parse().unwrap()])
+            .retry_pause(Duration::ZERO)
+            .build_with(refusing.clone())
+            .unwrap();
+        let deadline = Instant::now() + Duration::from_millis(20);
+        let error = client.pool("Pool-0").info(deadline).unwrap_err();
+        let asked = refusing.0.load(Ordering::Relaxed);
+        let text = error.to_string();
+        assert_eq!(text.contains("connection refused"), asked, "{text}");
+    }
 }
 
 #[test]
