@@ -51,3 +51,24 @@ impl VipMemory {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_remembered_for_its_pool_and_not_for_ever() {
+        let vips = [Vip {
+            name: "vip1".to_owned(),
+            address: "10.1.0.11".to_owned(),
+        }];
+        let memory = VipMemory::new(VIP_MEMORY);
+        assert_eq!(memory.get("Pool-0"), None);
+        memory.set("Pool-0", &vips);
+        assert_eq!(memory.get("Pool-0"), Some(vips.to_vec()));
+        assert_eq!(memory.get("Pool-1"), None);
+        let forgetful = VipMemory::new(Duration::ZERO);
+        forgetful.set("Pool-0", &vips);
+        assert_eq!(forgetful.get("Pool-0"), None);
+    }
+}

@@ -2,6 +2,7 @@
 
 mod plain;
 mod races;
+mod remembered;
 
 use jdss_rest::transport::{Reply, TransportError};
 use jdss_rest::{Chap, Error, Publish, TargetGroup};
