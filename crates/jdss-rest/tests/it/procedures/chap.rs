@@ -224,6 +224,18 @@ fn a_user_that_cannot_be_made_leaves_no_target() {
 }
 
 #[test]
+fn a_request_does_not_show_its_body_to_who_prints_it() {
+    let request = jdss_rest::transport::Request {
+        method: jdss_rest::transport::Method::Post,
+        path: "/pools/Pool-0".to_owned(),
+        body: Some(SECRET.to_owned()),
+    };
+    let shown = format!("{request:?}");
+    assert!(shown.contains("/pools/Pool-0"), "{shown}");
+    assert!(!shown.contains(SECRET), "{shown}");
+}
+
+#[test]
 fn a_password_is_renewed_only_while_no_other_is_logged_in() {
     let lab = Lab::new();
     lab.client.publish(&on(VM), soon()).unwrap();

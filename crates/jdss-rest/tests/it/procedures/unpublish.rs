@@ -170,7 +170,8 @@ fn sessions_of_a_dead_node_can_be_ignored() {
         let result = lab.client.unpublish(&request, soon());
         assert_eq!(result.is_ok(), enough, "{ignored:?}");
         assert_eq!(lab.is_attached(VM), !enough);
-        // The appliance keeps a target to which somebody is logged in.
+        // A target to which somebody is logged in is not to go.
+        assert_eq!(lab.appliance.count("DELETE", TARGET), 0);
         assert_eq!(lab.targets(), [published.target]);
         lab.assert_clean();
     }
