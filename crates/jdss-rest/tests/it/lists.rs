@@ -121,6 +121,18 @@ fn a_list_whose_total_changes_between_pages_is_read_again() {
 }
 
 #[test]
+fn a_list_that_grows_between_pages_is_read_again() {
+    // As many entries as the first page counted, but by then there is one more.
+    let (pool, paths) = served(|call, path| match call {
+        0 => volumes(150, 0..100),
+        1 => volumes(151, 100..150),
+        _ => steady(151)(call, path),
+    });
+    assert_eq!(pool.volumes(soon()).all().unwrap().len(), 151);
+    assert_eq!(count(&paths), 4);
+}
+
+#[test]
 fn a_list_in_which_an_entry_comes_twice_is_read_again() {
     // One was deleted and one made between the pages: the number is the same.
     let (pool, paths) = served(|call, path| match call {
