@@ -1,6 +1,7 @@
 //! One appliance, one host, one engine.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -14,6 +15,8 @@ use jdss_state::Key;
 use crate::support;
 
 pub(crate) const POOL: &str = "Pool-0";
+/// The initiator of the host.
+const OWN: &str = "iqn.1993-08.org.debian:01:aa11bb22cc33";
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 pub(crate) const SIZE: u64 = 64 << 20;
 
@@ -21,6 +24,8 @@ pub(crate) struct Lab {
     pub(crate) appliance: Appliance,
     pub(crate) host: Host,
     pub(crate) attach: Attach,
+    /// Sessions of the host that the appliance shows.
+    shown: Mutex<Vec<String>>,
 }
 
 impl Lab {
@@ -39,6 +44,7 @@ impl Lab {
             appliance,
             host,
             attach,
+            shown: Mutex::default(),
         }
     }
 
@@ -76,9 +82,26 @@ impl Lab {
     }
 
     pub(crate) fn bring_up(&self, volume: &Volume) -> Result<Active, Error> {
+        self.show_sessions();
         let client = self.client("secret");
         self.attach
             .activate(volume, &|| Ok(client.clone()), &Budget::new(LIMIT))
+    }
+
+    /// Lets the appliance show the sessions that the host has now, and no others of it.
+    fn show_sessions(&self) {
+        let mut shown = self.shown.lock().expect("no panic");
+        for session in shown.drain(..) {
+            self.appliance.log_out(&session);
+        }
+        for (target, address) in self.host.sessions() {
+            let (from, at) = ("127.0.0.51", address.parse().expect("an address"));
+            let session =
+                self.appliance
+                    .log_in(&target, OWN, from.parse().expect("an address"), at);
+            // A target that is gone has no sessions.
+            shown.extend(session);
+        }
     }
 
     pub(crate) fn deactivate(&self, name: &str) -> Result<Deactivated, Error> {

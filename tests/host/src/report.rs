@@ -1,5 +1,6 @@
 //! Where the host ended.
 
+use crate::state::SessionState;
 use crate::{Counts, Host, HostLun};
 
 impl Host {
@@ -17,6 +18,16 @@ impl Host {
     pub fn forget(&self) {
         self.lock().counts = Counts::default();
         self.counter.clear();
+    }
+
+    /// Target and address of the portal of each session that is logged in.
+    pub fn sessions(&self) -> Vec<(String, String)> {
+        let inner = self.lock();
+        let sessions = inner.state.sessions.values();
+        sessions
+            .filter(|session| matches!(session.state, SessionState::LoggedIn))
+            .map(|session| (session.target.clone(), session.address.clone()))
+            .collect()
     }
 
     /// What is left compared with a fresh host, each as one line: sessions,
