@@ -214,30 +214,46 @@ fn a_failure_that_stays_is_told_and_leaves_no_intermediate_snapshot() {
 
 #[test]
 fn a_deletion_that_hangs_is_looked_at_before_the_deadline() {
-    for firmware in GENERATIONS {
-        let (appliance, client) = start(firmware);
-        let pool = client.pool(POOL);
-        let deadline = || Instant::now() + Duration::from_millis(1500);
-        appliance.create_volume(POOL, "v_b", MIB).unwrap();
-        appliance
-            .fault("DELETE", VOLUME, 1, Fault::Hang.before_work())
-            .unwrap();
-        let error = pool
-            .delete_volume(&"b".parse().unwrap(), deadline())
-            .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Deadline, "{error}");
-        appliance.clear_faults();
-        appliance.fault("DELETE", VOLUME, 1, Fault::Hang).unwrap();
-        assert!(
-            pool.delete_volume(&"b".parse().unwrap(), deadline())
-                .unwrap()
-        );
-        appliance.clear_faults();
-        appliance.fault("DELETE", SNAPSHOT, 1, Fault::Hang).unwrap();
-        assert!(pool.delete_snapshot("v_a", "s_1", deadline()).unwrap());
-        assert_eq!(everything(&appliance, &pool), ["v_a  "]);
-        assert_clean(&appliance);
-    }
+    // Side by side, since all they do is wait.
+    std::thread::scope(|scope| {
+        for firmware in GENERATIONS {
+            scope.spawn(move || delete_where_it_hangs(firmware));
+        }
+    });
+}
+
+fn delete_where_it_hangs(firmware: Firmware) {
+    let (appliance, client) = start(firmware);
+    let pool = client.pool(POOL);
+    let deadline = || Instant::now() + Duration::from_secs(5);
+    appliance
+        .create_volume(POOL, "v_b", MIB)
+        .expect("the appliance takes it");
+    appliance
+        .fault("DELETE", VOLUME, 1, Fault::Hang.before_work())
+        .expect("the appliance takes it");
+    let error = pool
+        .delete_volume(&"b".parse().expect("the appliance takes it"), deadline())
+        .expect_err("it hangs");
+    assert_eq!(error.kind(), ErrorKind::Deadline, "{error}");
+    appliance.clear_faults();
+    appliance
+        .fault("DELETE", VOLUME, 1, Fault::Hang)
+        .expect("the appliance takes it");
+    assert!(
+        pool.delete_volume(&"b".parse().expect("the appliance takes it"), deadline())
+            .expect("the appliance takes it")
+    );
+    appliance.clear_faults();
+    appliance
+        .fault("DELETE", SNAPSHOT, 1, Fault::Hang)
+        .expect("the appliance takes it");
+    assert!(
+        pool.delete_snapshot("v_a", "s_1", deadline())
+            .expect("the appliance takes it")
+    );
+    assert_eq!(everything(&appliance, &pool), ["v_a  "]);
+    assert_clean(&appliance);
 }
 
 #[test]
