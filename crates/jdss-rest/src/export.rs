@@ -95,8 +95,6 @@ impl Client {
         };
         match self.delete_clone(&undo, deadline) {
             Ok(_) => Err(cause),
-            // Somebody has published it as well, and uses it by now.
-            Err(Error::ForeignSessions { .. }) => Err(cause),
             Err(undo) => Err(Error::NotUndone {
                 cause: Box::new(cause),
                 left: format!("the new clone {}", export.name),

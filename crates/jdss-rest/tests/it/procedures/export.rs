@@ -180,6 +180,30 @@ fn a_clone_that_cannot_be_taken_back_is_told() {
 }
 
 #[test]
+fn a_clone_that_stays_because_its_target_is_in_use_is_told() {
+    let lab = lab();
+    let target = lab.published(VM).target;
+    lab.log_in(&target, OWN);
+    // Attached, but the appliance says otherwise.
+    let fault = Fault::Answer {
+        status: 500,
+        class: "opene.san.SomeError".to_owned(),
+        errno: Some(42),
+        message: "out of handles".to_owned(),
+    };
+    lab.appliance
+        .fault("POST", LUNS, 1, fault.after_work())
+        .unwrap();
+    let error = lab.export().unwrap_err();
+    assert_eq!(lab.clones(), [clone()]);
+    assert!(matches!(error, Error::NotUndone { .. }), "{error}");
+    for part in ["out of handles", &clone(), OWN.0] {
+        assert!(error.to_string().contains(part), "{part} is not in {error}");
+    }
+    lab.assert_clean();
+}
+
+#[test]
 fn a_clone_whose_answer_was_lost_is_adopted() {
     for fault in [
         Fault::NoReply,
