@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::client::Client;
 use crate::decode::{self, Fault};
 use crate::error::Error;
-use crate::transport::{Method, Request};
+use crate::transport::{Method, Request, TransportError};
 
 /// How long to wait for an answer to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,9 @@ pub(crate) enum Patience {
 pub(crate) struct Call {
     pub(crate) request: Request,
     pub(crate) patience: Patience,
+    /// Allowed by a look just before: to be looked again before it is sent again, however
+    /// often it could be repeated.
+    pub(crate) after_look: bool,
     /// What is done: "create target iqn.a:b in pool Pool-0".
     pub(crate) what: String,
     /// What is missing when the appliance says so: "pool Pool-0".
@@ -46,9 +49,30 @@ impl Call {
         Self {
             request,
             patience,
+            after_look: false,
             what,
             subject,
         }
+    }
+
+    pub(crate) fn after_look(mut self) -> Self {
+        self.after_look = true;
+        self
+    }
+
+    /// Whether it may have been done or not, so that one must look before it is sent again.
+    ///
+    /// What is looked at first is waited for as long as it takes: a time-out is the end.
+    pub(crate) fn is_lost(&self, reason: &TransportError) -> bool {
+        match reason {
+            TransportError::ReplyTimeout { .. } => !self.request.method.is_idempotent(),
+            reason => !self.may_repeat() && reason.maybe_received(),
+        }
+    }
+
+    /// Whether it may be sent again by itself.
+    pub(crate) fn may_repeat(&self) -> bool {
+        self.request.method.is_idempotent() && !self.after_look
     }
 
     pub(crate) fn body(mut self, body: &Value) -> Self {

@@ -165,7 +165,7 @@ impl Client {
                 Ok(value) => return Ok(value),
                 Err(fault) => connect(fault, answer.address, answer.status, call),
             };
-            let again = call.request.method.is_idempotent() && error.is_transient();
+            let again = call.may_repeat() && error.is_transient();
             if !again || tries >= TRIES || !self.pause(tries, deadline) {
                 return Err(error);
             }
@@ -198,7 +198,8 @@ impl Client {
                 Err(tried) if tried.0.is_empty() => {}
                 Err(tried) => attempts = tried,
             }
-            if hopeless.indices.len() < self.inner.addresses.len() && self.pause(round, give_up) {
+            let hope = hopeless.indices.len() < self.inner.addresses.len();
+            if hope && !call.after_look && self.pause(round, give_up) {
                 round += 1;
                 continue;
             }
@@ -253,7 +254,7 @@ impl Client {
                     hopeless.untrusted.0.push((address, reason));
                     continue;
                 }
-                Err(reason) if again || !reason.maybe_received() => {
+                Err(reason) if !call.is_lost(&reason) => {
                     attempts.0.push((address, reason));
                     continue;
                 }
@@ -316,9 +317,7 @@ impl Client {
                 .exchange(address, &call.request, limits)
             {
                 Err(TransportError::Broken { .. })
-                    if call.request.method.is_idempotent()
-                        && tries < TRIES_BROKEN
-                        && Instant::now() < deadline =>
+                    if call.may_repeat() && tries < TRIES_BROKEN && Instant::now() < deadline =>
                 {
                     tries += 1;
                 }

@@ -61,6 +61,8 @@
 //! * Requests that may be repeated (reading, setting a value, deleting) are: on
 //!   the next address when one does not answer, and a few times, after a pause
 //!   that grows and is partly random, when the appliance fails in a way that passes.
+//!   Where a procedure takes something away that others could use, it first looks
+//!   again who does.
 //! * Requests that may not (creating, cloning, renaming, attaching) are sent once. When their
 //!   answer is lost the appliance is looked at: what is found and is ours is taken, what is
 //!   another's is reported. Where a single call cannot tell, the error is [`Error::LostReply`].

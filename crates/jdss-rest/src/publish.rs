@@ -16,6 +16,8 @@ use work::Work;
 
 /// The highest number of LUNs that a target can have.
 const MAX_LUNS: u16 = 16384;
+/// Attempts to remove an empty target.
+const EMPTY_ROUNDS: u32 = 8;
 
 /// What to publish, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,7 +183,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As for the methods of [`Pool`](crate::Pool); then the target may still be there.
+    /// * Kind [`Missing`](ErrorKind::Missing): the pool is not here.
+    /// * Those that all calls have: see [`Pool`](crate::Pool). Then the target may still be there.
     pub fn delete_target_if_empty(
         &self,
         pool: &str,
@@ -189,14 +192,29 @@ impl Client {
         deadline: Instant,
     ) -> Result<bool, Error> {
         let pool = self.pool(pool);
-        let looked = pool
-            .luns(target, deadline)
-            .and_then(|luns| Ok(luns.is_empty() && pool.sessions(target, deadline)?.is_empty()));
-        match looked {
-            Ok(true) => pool.delete_target(target, deadline).map(|_| true),
-            Ok(false) => Ok(false),
-            Err(error) if error.kind() == ErrorKind::Missing => Ok(true),
-            Err(error) => Err(error),
+        let mut round = 1;
+        loop {
+            let looked = pool.luns(target, deadline).and_then(|luns| {
+                Ok(luns.is_empty() && pool.sessions(target, deadline)?.is_empty())
+            });
+            match looked {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                // On the wrong head everything seems to be missing.
+                Err(error) if error.kind() == ErrorKind::Missing => {
+                    return pool.info(deadline).map(|_| true);
+                }
+                Err(error) => return Err(error),
+            }
+            match pool.delete_target_after_look(target, deadline) {
+                Ok(_) => return Ok(true),
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Transient | ErrorKind::Unreachable)
+                        && round < EMPTY_ROUNDS
+                        && self.pause(round, deadline) => {}
+                Err(error) => return Err(error),
+            }
+            round += 1;
         }
     }
 }

@@ -98,8 +98,11 @@ impl Pool {
                         });
                     }
                 },
-                // Answered: it is not at work on it any more.
-                Some(error @ (Error::Api(_) | Error::Protocol { .. })) => {
+                // Answered, or not received, or the caller has to look first: not waited for.
+                Some(error)
+                    if matches!(error, Error::Api(_) | Error::Protocol { .. })
+                        || call.after_look && error.kind() != ErrorKind::Deadline =>
+                {
                     return match self.look(call, deadline) {
                         Shown::Gone => Ok(true),
                         _ => Err(error),

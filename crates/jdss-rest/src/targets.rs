@@ -244,9 +244,23 @@ impl Pool {
     /// # Ok::<(), jdss_rest::Error>(())
     /// ```
     pub fn delete_target(&self, target: &str, deadline: Instant) -> Result<bool, Error> {
-        let segments = ["san", "iscsi", "targets", target];
-        let call = self.removal(&segments, self.target_text(target))?;
+        let call = self.target_removal(target)?;
         self.remove_and_look(&call, Silence::Done, deadline)
+    }
+
+    /// The same, allowed by a look just before; not repeated without another one.
+    pub(crate) fn delete_target_after_look(
+        &self,
+        target: &str,
+        deadline: Instant,
+    ) -> Result<bool, Error> {
+        let call = self.target_removal(target)?.after_look();
+        self.remove_and_look(&call, Silence::Done, deadline)
+    }
+
+    fn target_removal(&self, target: &str) -> Result<Call, Error> {
+        let segments = ["san", "iscsi", "targets", target];
+        self.removal(&segments, self.target_text(target))
     }
 
     /// Lists the sessions that initiators of all hosts have with a target: one call.
@@ -385,8 +399,23 @@ impl Pool {
     /// # Ok::<(), jdss_rest::Error>(())
     /// ```
     pub fn detach(&self, target: &str, volume: &str, deadline: Instant) -> Result<bool, Error> {
-        let segments = ["san", "iscsi", "targets", target, "luns", volume];
-        let call = self.removal(&segments, self.lun_text(target, volume))?;
+        let call = self.lun_removal(target, volume)?;
         self.remove_and_look(&call, Silence::Done, deadline)
+    }
+
+    /// The same, allowed by a look just before; not repeated without another one.
+    pub(crate) fn detach_after_look(
+        &self,
+        target: &str,
+        volume: &str,
+        deadline: Instant,
+    ) -> Result<bool, Error> {
+        let call = self.lun_removal(target, volume)?.after_look();
+        self.remove_and_look(&call, Silence::Done, deadline)
+    }
+
+    fn lun_removal(&self, target: &str, volume: &str) -> Result<Call, Error> {
+        let segments = ["san", "iscsi", "targets", target, "luns", volume];
+        self.removal(&segments, self.lun_text(target, volume))
     }
 }

@@ -10,7 +10,7 @@ use crate::pool::Pool;
 use crate::remove::with_time_to_look;
 
 /// Rounds before giving up.
-const ROUNDS: u32 = 5;
+const ROUNDS: u32 = 8;
 
 /// What to take off its target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,11 +49,13 @@ impl Client {
     /// Doing it twice is the same as doing it once. A target of the group on
     /// which nothing but this volume is, and to which nobody is logged in, is
     /// deleted with it. Three calls when [`Unpublish::target`] is right, four
-    /// otherwise; four more on an appliance that deletes only empty targets.
+    /// otherwise; six more on an appliance that deletes only empty targets.
     /// Two for a volume that is attached nowhere.
     /// Blocks until it is done, at most up to the deadline: a teardown can
     /// take minutes. Log out before: a target with sessions of our own stays.
     ///
+    /// Sessions are the last thing that is looked at before anything is taken
+    /// away, and are looked at again before that is tried once more.
     /// A volume that another client attaches to the same target between the
     /// look at it and its deletion can lose its attachment; publishing it
     /// again cures that. Hold one lock for each target group around publishing
@@ -201,59 +203,75 @@ impl Withdrawal<'_> {
         })
     }
 
-    /// Takes the volume off this target. The list of LUNs is the last thing
-    /// looked at before anything is deleted.
+    /// Takes the volume off this target. Sessions are the last thing looked at: who
+    /// has none yet loses no device, and publishes again.
     fn take_off(&mut self, target: String, guessed: bool) -> Result<Step, Error> {
         let gone = |error: Error| match error.kind() {
             ErrorKind::Missing if guessed => Ok(Step::Elsewhere),
             ErrorKind::Missing => Ok(Step::Again(Some(error))),
             _ => Err(error),
         };
-        let sessions = match self.pool.sessions(&target, self.deadline) {
-            Ok(sessions) => self.request.local.refuse_foreign(&target, sessions)?,
-            Err(error) => return gone(error),
-        };
         let luns = match self.pool.luns(&target, self.deadline) {
             Ok(luns) => luns,
             Err(error) => return gone(error),
         };
         let ours = luns.iter().any(|lun| lun.volume == self.request.volume);
-        if !ours && guessed {
-            if luns.is_empty() && sessions.is_empty() && self.family.contains(&target) {
-                // What an attempt that was cut short has left; who is about to
-                // attach a volume there makes it anew.
-                self.emptied = Some(self.tidy(target));
+        let of_group = self.family.contains(&target);
+        // What an attempt that was cut short has left; who is about to attach
+        // a volume there makes it anew.
+        let left_empty = guessed && luns.is_empty() && of_group;
+        if guessed && !ours && !left_empty {
+            return Ok(Step::Elsewhere);
+        }
+        let sessions = match self.pool.sessions(&target, self.deadline) {
+            Ok(sessions) => sessions,
+            Err(error) => return gone(error),
+        };
+        if left_empty {
+            if sessions.is_empty() {
+                let gone = self.pool.delete_target_after_look(&target, self.limit());
+                self.emptied = Some(emptied(target, gone.map(|_| true)));
             }
             return Ok(Step::Elsewhere);
         }
+        let sessions = self.request.local.refuse_foreign(&target, sessions)?;
         let alone = ours && luns.len() == 1;
-        let whole = alone && sessions.is_empty() && self.family.contains(&target);
+        let whole = alone && sessions.is_empty() && of_group;
         if whole && !self.luns_first {
             return self.delete_target(target);
         }
-        let limit = with_time_to_look(self.deadline);
-        match self.pool.detach(&target, &self.request.volume, limit) {
-            Ok(_) if whole => Ok(Step::Done(self.tidy(target))),
-            Ok(_) => Ok(Step::Done(Unpublished {
-                target: Some(target),
-                target_deleted: false,
-                left: None,
-            })),
+        let volume = &self.request.volume;
+        match self.pool.detach_after_look(&target, volume, self.limit()) {
+            Ok(was_there) => {
+                self.here(was_there)?;
+                let gone = if whole { self.tidy(&target) } else { Ok(false) };
+                Ok(Step::Done(emptied(target, gone)))
+            }
             Err(error) => self.lost(target, error),
         }
     }
 
+    /// Until when to wait for the answer to a deletion.
+    fn limit(&self) -> Instant {
+        with_time_to_look(self.deadline)
+    }
+
+    /// What has just been seen and is not there any more was removed by somebody else; or
+    /// the pool has left for the other head, where everything seems to be missing.
+    fn here(&self, was_there: bool) -> Result<(), Error> {
+        if !was_there {
+            self.pool.info(self.deadline)?;
+        }
+        Ok(())
+    }
+
     /// The target has no other LUN and nobody is logged in to it.
     fn delete_target(&mut self, target: String) -> Result<Step, Error> {
-        match self
-            .pool
-            .delete_target(&target, with_time_to_look(self.deadline))
-        {
-            Ok(_) => Ok(Step::Done(Unpublished {
-                target: Some(target),
-                target_deleted: true,
-                left: None,
-            })),
+        match self.pool.delete_target_after_look(&target, self.limit()) {
+            Ok(was_there) => {
+                self.here(was_there)?;
+                Ok(Step::Done(emptied(target, Ok(true))))
+            }
             // It may have been done; and somebody may have logged in.
             Err(error) if is_open(&error) => {
                 self.luns_first = true;
@@ -270,20 +288,11 @@ impl Withdrawal<'_> {
         }
     }
 
-    /// The volume is off its target, which is empty now unless somebody was faster.
-    fn tidy(&self, target: String) -> Unpublished {
-        let left = match self
-            .pool
-            .delete_target(&target, with_time_to_look(self.deadline))
-        {
-            Ok(_) => None,
-            Err(error) => Some(Box::new(error)),
-        };
-        Unpublished {
-            target: Some(target),
-            target_deleted: left.is_none(),
-            left,
-        }
+    /// The volume is off its target, which is empty now unless somebody was faster: taking
+    /// it off can have lasted for minutes.
+    fn tidy(&self, target: &str) -> Result<bool, Error> {
+        self.client
+            .delete_target_if_empty(self.pool.name(), target, self.limit())
     }
 
     /// A deletion whose end is not known.
@@ -293,6 +302,23 @@ impl Withdrawal<'_> {
         }
         self.tried = Some((target, error));
         Ok(Step::Again(None))
+    }
+}
+
+/// The volume is off this target, which is gone, is in use by others, or could not be removed.
+fn emptied(target: String, gone: Result<bool, Error>) -> Unpublished {
+    let target = Some(target);
+    match gone {
+        Ok(target_deleted) => Unpublished {
+            target,
+            target_deleted,
+            left: None,
+        },
+        Err(error) => Unpublished {
+            target,
+            target_deleted: false,
+            left: Some(Box::new(error)),
+        },
     }
 }
 

@@ -170,6 +170,8 @@ impl<'a> Work<'a> {
         lun: Option<u16>,
         scsi_id: Option<ScsiId>,
     ) -> Result<Look<Published>, Error> {
+        // It has not been moved by an earlier round.
+        self.moved_from = None;
         // All that can fail is asked before anything is taken away, sessions last.
         self.vips()?;
         self.size()?;
@@ -178,12 +180,22 @@ impl<'a> Work<'a> {
             false => Ok(false),
         };
         match movable {
-            Ok(true) => {
-                if self.pool.detach(name, &self.name, self.deadline)? {
-                    self.moved_from = Some(name.to_owned());
+            Ok(true) => match self.pool.detach_after_look(name, &self.name, self.deadline) {
+                Ok(was_there) => {
+                    if was_there {
+                        self.moved_from = Some(name.to_owned());
+                    }
+                    self.attach()
                 }
-                self.attach()
-            }
+                // Who is logged in has to be asked again; and it may be done.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Transient | ErrorKind::Unreachable) =>
+                {
+                    self.moved_from = Some(name.to_owned());
+                    Ok(Look::Again(error))
+                }
+                Err(error) => Err(error),
+            },
             Ok(false) => match self.pool.target(name, self.deadline) {
                 Ok(target) => {
                     self.check_active(&target)?;

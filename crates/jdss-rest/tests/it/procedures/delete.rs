@@ -39,8 +39,8 @@ fn a_published_volume_goes_with_its_target() {
     assert!(done.existed && done.unpublished.target_deleted);
     let asked = [
         "GET where",
-        "GET sessions",
         "GET luns",
+        "GET sessions",
         "DELETE target",
         "GET {volume}",
         "DELETE {volume}",
@@ -175,8 +175,8 @@ fn a_lun_whose_volume_is_gone_is_taken_away() {
             format!("GET /san/iscsi/luns?where=name=={name}"),
             ok(attached),
         ),
-        step(format!("GET {targets}/{target}/sessions"), ok(json!([]))),
         step(format!("GET {targets}/{target}/luns"), ok(luns)),
+        step(format!("GET {targets}/{target}/sessions"), ok(json!([]))),
         step(
             format!("DELETE {targets}/{target}/luns/{name}"),
             ok(json!(null)),

@@ -6,6 +6,7 @@ mod counts;
 mod delete;
 mod export;
 mod home;
+mod order;
 mod race;
 mod unpublish;
 mod vips;

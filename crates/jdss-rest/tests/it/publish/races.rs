@@ -268,11 +268,16 @@ fn a_target_in_use_is_not_removed() {
     let one = json!([{ "target_name": name(0), "initiator_name": "iqn.a:b", "ip": "10.1.0.51", "sid": "1" }]);
     let with_session = Script::new([luns(&name(0), json!([])), sessions(&name(0), one)]);
     assert!(!client(&with_session).unwrap());
-    let gone = Script::new([step(
-        format!("GET {TARGETS}/{}/luns", name(0)),
-        missing("Target"),
-    )]);
+    let no_target = || step(format!("GET {TARGETS}/{}/luns", name(0)), missing("Target"));
+    let info = json!({ "name": "Pool-0", "size": 2, "available": 1 });
+    let gone = Script::new([no_target(), step("GET /pools/Pool-0", ok(info))]);
     assert!(client(&gone).unwrap());
+    let wrong_head = Script::new([no_target(), step("GET /pools/Pool-0", missing("Pool-0"))]);
+    assert_eq!(
+        client(&wrong_head).unwrap_err().kind(),
+        ErrorKind::Missing,
+        "on the wrong head everything seems to be missing"
+    );
     let unknown = Script::new([
         luns(&name(0), json!([])),
         step(
