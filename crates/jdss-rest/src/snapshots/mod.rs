@@ -13,7 +13,7 @@ use crate::list::{List, Paging};
 use crate::model::{CloneInfo, Snapshot};
 use crate::names::{SnapshotId, VolumeId};
 use crate::pool::Pool;
-use crate::remove::Silence;
+use crate::remove::{Silence, with_time_to_look};
 use crate::transport::Method;
 
 pub use rollback::{Destroy, Rollback};
@@ -190,7 +190,7 @@ impl Pool {
             .body(&json!({ "snapshot_name": name }));
         let mut round = 1;
         loop {
-            let error = match self.client.call(&call, deadline, told) {
+            let error = match self.client.call(&call, with_time_to_look(deadline), told) {
                 Ok(true) => return Ok(()),
                 Ok(false) => Error::NotSeen {
                     what: call.what.clone(),
@@ -204,8 +204,12 @@ impl Pool {
                 }
                 Err(error) => return Err(error),
             };
-            if self.has_snapshot(volume, name, deadline)? {
-                return Ok(());
+            match self.has_snapshot(volume, name, deadline) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                // That it may be there matters more than why it cannot be seen.
+                Err(look) if look.is_transient() => return Err(error),
+                Err(look) => return Err(look),
             }
             if round >= ROUNDS || !self.client.pause(round, deadline) {
                 return Err(error);

@@ -2,13 +2,15 @@
 
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::call::{Call, maybe};
+use crate::call::Call;
+use crate::decode::{self, Fault};
 use crate::error::{Error, ErrorKind};
 use crate::model::Volume;
 use crate::names::VolumeId;
 use crate::pool::Pool;
+use crate::remove::with_time_to_look;
 use crate::transport::Method;
 
 /// Attempts before giving up.
@@ -131,31 +133,52 @@ impl Pool {
         let mut round = 1;
         let mut asked_before = false;
         loop {
-            let mut done = false;
-            let error = match self.client.call(call, deadline, maybe::<Volume>) {
-                Ok(Some(volume)) => return Ok(volume),
-                Ok(None) => {
-                    done = true;
-                    Error::NotSeen {
-                        what: call.what.clone(),
-                        found: format!("no {}", self.volume_text(name)),
-                    }
-                }
-                Err(error) if error.is_transient() => error,
+            let not_seen = || Error::NotSeen {
+                what: call.what.clone(),
+                found: format!("no {}", self.volume_text(name)),
+            };
+            let asked = self.client.call(call, with_time_to_look(deadline), made);
+            let (done, error) = match asked {
+                Ok(Made::Shown(volume)) => return Ok(volume),
+                Ok(Made::Unseen) => (true, not_seen()),
+                Ok(Made::Unsaid) => (false, not_seen()),
+                Err(error) if error.is_transient() => (false, error),
                 // An earlier request of ours may have made it.
-                Err(error) if error.kind() == ErrorKind::Exists && asked_before => error,
+                Err(error) if error.kind() == ErrorKind::Exists && asked_before => {
+                    (false, self.volume_exists(name))
+                }
                 Err(error) if error.kind() == ErrorKind::Exists => {
                     return Err(self.volume_exists(name));
                 }
                 Err(error) => return Err(error),
             };
             asked_before = true;
-            match self.find_volume(name, deadline)? {
-                Some(volume) if done || ours(&volume) => return Ok(volume),
-                Some(_) => return Err(self.volume_exists(name)),
-                None if round < ROUNDS && self.client.pause(round, deadline) => round += 1,
-                None => return Err(error),
+            match self.find_volume(name, deadline) {
+                Ok(Some(volume)) if done || ours(&volume) => return Ok(volume),
+                Ok(Some(_)) => return Err(self.volume_exists(name)),
+                Ok(None) if round < ROUNDS && self.client.pause(round, deadline) => round += 1,
+                Ok(None) => return Err(error),
+                // That it may be there matters more than why it cannot be seen.
+                Err(look) if look.is_transient() && error.is_transient() => return Err(error),
+                Err(look) => return Err(look),
             }
         }
     }
+}
+
+/// What an answer to the request for a volume says.
+enum Made {
+    Shown(Volume),
+    /// That it was made.
+    Unseen,
+    /// Nothing: made, or not made.
+    Unsaid,
+}
+
+fn made(data: Value) -> Result<Made, Fault> {
+    if data.is_null() {
+        return Ok(Made::Unsaid);
+    }
+    // One that cannot be read is not worth a failure: it was made, and one can look at it.
+    Ok(decode::object(data).map_or(Made::Unseen, Made::Shown))
 }

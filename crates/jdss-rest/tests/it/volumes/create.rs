@@ -4,7 +4,7 @@ use jdss_rest::{Error, ErrorKind, NewVolume, Volume};
 
 use super::{ID, VOLUMES, volume};
 use crate::script::{
-    Script, Step, config_race, fail, no_reply, no_resource, ok, silent, soon, step,
+    Script, Step, TRIES, config_race, fail, no_reply, no_resource, ok, silent, soon, step,
 };
 
 fn post() -> String {
@@ -65,6 +65,8 @@ fn a_volume_of_another_size_is_somebody_elses() {
             exists(),
             present(65536),
         ],
+        // Whoever answers nothing has not said that it is ours.
+        vec![absent(), step(post(), silent()), present(65536)],
         vec![absent(), exists()],
         vec![present(32768)],
     ] {
@@ -106,6 +108,26 @@ fn an_answer_that_says_nothing_is_looked_at() {
     let error = create(steps).unwrap_err();
     assert!(
         error.is_transient() && matches!(error, Error::NotSeen { .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_lost_answer_is_told_where_the_volume_cannot_be_looked_for() {
+    let mut steps = vec![absent(), step(post(), no_reply())];
+    steps.extend((0..TRIES).map(|_| step(format!("GET {VOLUMES}/v_a"), config_race())));
+    let error = create(steps).unwrap_err();
+    // It may be there: the caller must not take "exists" for another's the next time.
+    assert!(matches!(error, Error::LostReply { .. }), "{error}");
+}
+
+#[test]
+fn a_name_that_is_taken_is_told_by_that_name() {
+    let mut steps = vec![absent(), step(post(), no_reply()), absent()];
+    steps.extend((0..3).flat_map(|_| [exists(), absent()]));
+    let error = create(steps).unwrap_err();
+    assert!(
+        matches!(&error, Error::VolumeExists { volume, .. } if volume == "v_a"),
         "{error}"
     );
 }
