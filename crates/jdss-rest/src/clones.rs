@@ -7,7 +7,9 @@ use serde_json::json;
 use crate::call::{Call, told};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Origin, Volume};
+use crate::names::{Class, NameError, classify};
 use crate::pool::Pool;
+use crate::remove::with_time_to_look;
 use crate::transport::Method;
 use crate::volumes::DeleteVolume;
 
@@ -34,10 +36,17 @@ pub struct CloneOf {
 pub struct CloneVolume {
     /// The volume.
     pub volume: String,
-    /// The name of the clone.
+    /// The name of the clone: one of a volume, `v_...`.
     pub name: String,
     /// Whether space is taken only as data is written.
     pub thin: bool,
+}
+
+/// Whether a snapshot of this name can have been made for a clone, and so goes with it.
+///
+/// Any other name may be one that a user gave to a snapshot.
+pub(crate) fn names_intermediate(name: &str) -> bool {
+    classify(name) == Class::Volume
 }
 
 impl Pool {
@@ -118,9 +127,12 @@ impl Pool {
     /// the clone. [`delete_volume_named`](Self::delete_volume_named) of the clone
     /// removes that as well, and so does this call when it fails. One that an aborted
     /// call left behind has no clones: it is removed and made anew, so that the clone has the data of now.
+    /// Callers that might make one name at the same time must hold a lock of their own.
     ///
     /// # Errors
     ///
+    /// * [`Error::Name`] with [`NameError::NotVolume`]: the name is not one of a volume, so that its
+    ///   snapshot could not be told from a user's.
     /// * Kind [`Exists`](ErrorKind::Exists): a volume or dataset has the name; or a snapshot has it,
     ///   and clones.
     /// * Kind [`Missing`](ErrorKind::Missing): there is no such volume.
@@ -143,6 +155,13 @@ impl Pool {
     /// ```
     pub fn clone_volume(&self, clone: &CloneVolume, deadline: Instant) -> Result<Volume, Error> {
         self.check_length(&clone.volume, Some(&clone.name))?;
+        if !names_intermediate(&clone.name) {
+            return Err(Error::Name {
+                reason: NameError::NotVolume {
+                    value: clone.name.clone(),
+                },
+            });
+        }
         if self.find_volume(&clone.name, deadline)?.is_some() {
             return Err(self.volume_exists(&clone.name));
         }
@@ -197,12 +216,19 @@ impl Pool {
     /// # let deadline = Instant::now() + Duration::from_secs(20);
     /// let pool = client.pool("Pool-0");
     /// let volume = pool.promote_clone("v_vm-101-disk-0", deadline)?;
-    /// assert!(!volume.is_clone);
+    /// println!("{} does not depend on where it was cloned from", volume.name);
     /// # Ok::<(), jdss_rest::Error>(())
     /// ```
     pub fn promote_clone(&self, name: &str, deadline: Instant) -> Result<Volume, Error> {
         let volume = self.volume_named(name, deadline)?;
         let Some(origin) = &volume.origin else {
+            if volume.is_clone {
+                return Err(Error::BadEntry {
+                    what: format!("promote {}", self.volume_text(name)),
+                    name: name.to_owned(),
+                    detail: "it is a clone, but of which snapshot cannot be read".to_owned(),
+                });
+            }
             return Ok(volume);
         };
         let (of, snapshot) = (origin.volume.as_str(), origin.snapshot.as_str());
@@ -220,7 +246,7 @@ impl Pool {
         let call = Call::new(Method::Post, self.path(&segments)?, what, subject);
         let mut round = 1;
         loop {
-            let error = match self.client.call(&call, deadline, told) {
+            let error = match self.client.call(&call, with_time_to_look(deadline), told) {
                 Ok(_) => Error::NotSeen {
                     what: call.what.clone(),
                     found: format!("a clone of {origin}"),
@@ -230,7 +256,12 @@ impl Pool {
                 Err(error) if error.kind() == ErrorKind::Missing && round > 1 => error,
                 Err(error) => return Err(error),
             };
-            let now = self.volume_named(name, deadline)?;
+            let now = match self.volume_named(name, deadline) {
+                Ok(now) => now,
+                // That it may be done matters more than why it cannot be seen.
+                Err(look) if look.is_transient() && error.is_transient() => return Err(error),
+                Err(look) => return Err(look),
+            };
             if now.origin != volume.origin {
                 return Ok(now);
             }

@@ -83,7 +83,14 @@ impl Pool {
                 Ok(true) => return Ok(true),
                 Ok(false) if silence == Silence::Done => return Ok(true),
                 Ok(false) => None,
-                Err(error) if error.kind() == ErrorKind::Missing => return Ok(round > 1),
+                Err(error) if error.kind() == ErrorKind::Missing && round == 1 => return Ok(false),
+                // It was there, so that it went meanwhile; or the pool did.
+                Err(error) if error.kind() == ErrorKind::Missing => {
+                    return match self.look(call, deadline) {
+                        Shown::Gone => Ok(true),
+                        Shown::There | Shown::Unknown => Err(error),
+                    };
+                }
                 Err(error) if error.is_transient() => Some(error),
                 Err(error) => return Err(error),
             };

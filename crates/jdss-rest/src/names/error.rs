@@ -64,6 +64,15 @@ pub enum NameError {
         /// The text.
         value: String,
     },
+    /// The name is not one of a volume.
+    #[error(
+        "{value:?} is not the name of a volume, and a snapshot made for a clone of this name could \
+         not be told from a user's; choose a name that begins with \"v_\""
+    )]
+    NotVolume {
+        /// The name.
+        value: String,
+    },
     /// The text cannot be followed by a number to make a name.
     #[error(
         "{value:?} cannot begin the names of volumes; give a text that is not blank and does not \

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use crate::clones::names_intermediate;
 use crate::error::{Error, ErrorKind};
 use crate::names::VolumeId;
 use crate::pool::Pool;
@@ -45,8 +46,9 @@ impl Pool {
     /// Deletes the volume with this physical name; false when it was not there.
     ///
     /// Two calls. One more for a clone that was made of a live volume: the snapshot
-    /// made for it, which has exactly the clone's own name, goes as well, and no other. One more
-    /// as well when the volume is missing, to be sure that the pool is not.
+    /// made for it, which has exactly the clone's own name (that of a volume, `v_...`), goes as
+    /// well, and no other. One more as well when the volume is missing, to be sure that the pool
+    /// is not.
     ///
     /// May take minutes; blocks up to the deadline. What is not answered is looked at: gone is
     /// gone. Whether somebody uses the volume is for the caller to find out.
@@ -93,10 +95,17 @@ impl Pool {
             Err(error) if error.kind() == ErrorKind::Busy => {
                 return Err(self.dependents(name, how, error, deadline));
             }
-            result => result?,
-        };
+            Ok(true) => {}
+            // Removed by an earlier request of ours, or by others; unless the pool went away.
+            Ok(false) => self.info(deadline).map(drop)?,
+            Err(error) => return Err(error),
+        }
         match volume.origin {
-            Some(origin) if origin.pool == self.name() && origin.snapshot == name => {
+            Some(origin)
+                if origin.pool == self.name()
+                    && origin.snapshot == name
+                    && names_intermediate(name) =>
+            {
                 self.drop_intermediate(&origin.volume, name, deadline)?;
             }
             // A snapshot of the user, or of somebody else.

@@ -105,6 +105,10 @@ fn a_volume_of_another_origin_is_never_ours() {
         let steps = [absent(), step(post(), no_reply()), present(origin)];
         let error = clone_snapshot(steps).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Exists, "{origin}");
+        // An answer that says nothing does not say that it is ours.
+        let steps = [absent(), step(post(), silent()), present(origin)];
+        let error = clone_snapshot(steps).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Exists, "{origin}");
     }
     for steps in [vec![present("Pool-0/v_a@s_b")], vec![absent(), exists()]] {
         let error = clone_snapshot(steps).unwrap_err();
@@ -307,4 +311,26 @@ fn a_promotion_whose_answer_was_lost_is_looked_at() {
     let mut steps = vec![present(of)];
     steps.extend((0..4).flat_map(|_| [step(promote(), gone()), present(of)]));
     assert!(matches!(promoted(steps), Err(Error::NotSeen { .. })));
+}
+
+#[test]
+fn a_users_snapshot_is_not_replaced_for_a_clone_of_its_name() {
+    for name in ["s_user", "backup", "autosnap_2026-01-01-000000", "pvc-1"] {
+        let script = Script::new([]);
+        let what = CloneVolume {
+            volume: "v_a".to_owned(),
+            name: name.to_owned(),
+            thin: false,
+        };
+        let error = script.client().pool("Pool-0").clone_volume(&what, soon());
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+        script.assert_done();
+    }
+}
+
+#[test]
+fn a_clone_whose_origin_cannot_be_read_is_not_called_promoted() {
+    let error = promoted([present("nowhere")]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
 }

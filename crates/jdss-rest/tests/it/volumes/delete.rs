@@ -201,6 +201,26 @@ fn a_snapshot_that_was_not_made_for_the_clone_stays() {
 }
 
 #[test]
+fn a_users_snapshot_stays_though_the_clone_has_its_name() {
+    for name in [
+        "s_a",
+        "backup",
+        "autosnap_2026-01-01-000000",
+        "se_a_MFRGG---",
+    ] {
+        let origin = format!("Pool-0/v_base@{name}");
+        let script = Script::new([
+            step(format!("GET {VOLUMES}/{name}"), ok(clone(name, &origin))),
+            step(format!("DELETE {VOLUMES}/{name}"), gone()),
+        ]);
+        let pool = script.client().pool("Pool-0");
+        let how = DeleteVolume::default();
+        assert!(pool.delete_volume_named(name, how, soon()).unwrap());
+        script.assert_done();
+    }
+}
+
+#[test]
 fn a_snapshot_that_stays_behind_is_told() {
     let steps = [
         get_clone("Pool-0/v_base@v_a"),
@@ -239,8 +259,31 @@ fn a_deletion_whose_connection_broke_is_asked_again() {
         get(),
         step(delete(), broken()),
         step(delete(), no_resource("v_a")),
+        pool_is_there(),
     ];
     assert!(run(steps, false).unwrap());
+}
+
+#[test]
+fn a_pool_that_moves_away_before_the_deletion_does_not_look_like_one() {
+    let no_pool = || missing("Pool Pool-0");
+    let steps = [
+        get_clone("Pool-0/v_base@v_a"),
+        step(delete(), no_pool()),
+        step(format!("GET {POOL}"), no_pool()),
+    ];
+    let error = run(steps, false).unwrap_err();
+    assert!(error.to_string().starts_with("pool Pool-0 "), "{error}");
+    // Neither after an answer that said nothing.
+    let steps = [
+        get(),
+        step(delete(), silent()),
+        get(),
+        step(delete(), no_pool()),
+        step(format!("GET {VOLUMES}/v_a"), no_pool()),
+        step(format!("GET {POOL}"), no_pool()),
+    ];
+    assert_eq!(run(steps, false).unwrap_err().kind(), ErrorKind::Missing);
 }
 
 #[test]
