@@ -35,7 +35,8 @@ impl Pool {
     /// # Errors
     ///
     /// * Kind [`Missing`](ErrorKind::Missing): there is no volume of the old name.
-    /// * [`Error::OtherVolume`]: another volume has the new name.
+    /// * [`Error::OtherVolume`], [`Error::VolumeExists`]: another volume, or a dataset, has the new
+    ///   name.
     /// * [`Error::Unidentified`]: the appliance gives no SCSI ID; nothing was done.
     /// * [`Error::NotSeen`]: the appliance accepted it, but does not show the new name.
     ///
@@ -108,10 +109,12 @@ impl Pool {
         &self,
         call: &Call,
         renaming: &Renaming<'_>,
-        asked: Asked,
+        mut asked: Asked,
         deadline: Instant,
     ) -> Result<Volume, Error> {
         let looks = match &asked {
+            // It was there just now: an earlier request of ours renamed it, or the pool moves.
+            Asked::Failed(error) if error.kind() == ErrorKind::Missing => LOOKS,
             Asked::Failed(_) => LOOKS_AFTER_FAILURE,
             Asked::Accepted | Asked::Silence => LOOKS,
         };
@@ -128,8 +131,11 @@ impl Pool {
             };
             if look >= looks || !self.client.pause(look, deadline) {
                 return Err(match asked {
-                    Asked::Failed(error) => error,
-                    Asked::Accepted | Asked::Silence => Error::NotSeen {
+                    Asked::Failed(error) if error.kind() == ErrorKind::Exists => {
+                        self.volume_exists(renaming.to)
+                    }
+                    Asked::Failed(error) if error.kind() != ErrorKind::Missing => error,
+                    _ => Error::NotSeen {
                         what: call.what.clone(),
                         found,
                     },
@@ -138,8 +144,7 @@ impl Pool {
             if look == ASK_AGAIN_AFTER && matches!(asked, Asked::Silence) {
                 let old = self.find_volume(renaming.from, deadline)?;
                 if old.is_some_and(|old| old.scsi_id.as_ref() == Some(renaming.id)) {
-                    // What comes of it is seen at the new name.
-                    self.ask_to_rename(call, deadline)?;
+                    asked = self.ask_to_rename(call, deadline)?;
                 }
             }
             look += 1;
@@ -165,11 +170,13 @@ impl Pool {
                     wanted: renaming.id.clone(),
                 }),
             }),
-            Some(_) if !matches!(asked, Asked::Failed(_)) => Ok(Ok(volume)),
-            // Replicas repeat SCSI IDs: after a failure the old name must be gone as well.
+            Some(_) if matches!(asked, Asked::Accepted) => Ok(Ok(volume)),
+            // Replicas repeat SCSI IDs: unless it said so the old name must be gone as well.
             Some(_) => match self.find_volume(renaming.from, deadline) {
-                Ok(None) => Ok(Ok(volume)),
-                Ok(Some(_)) => Ok(Err(format!("{text} and the old name"))),
+                Ok(Some(old)) if old.scsi_id.as_ref().is_none_or(|id| id == renaming.id) => {
+                    Ok(Err(format!("{text} and the old name")))
+                }
+                Ok(_) => Ok(Ok(volume)),
                 Err(error) if error.is_transient() => Ok(Err(format!("nothing ({error})"))),
                 Err(error) => Err(error),
             },

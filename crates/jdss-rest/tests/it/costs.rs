@@ -29,6 +29,7 @@ fn told(operation: &str) -> usize {
 /// Requests more than the manual's number, on software that answers a change with a bare 200.
 fn looks(firmware: Firmware, operation: &str) -> usize {
     match (firmware, operation) {
+        (Firmware::Classic, "rename a volume") => 1,
         (Firmware::Recent, "create a snapshot") => 1,
         (Firmware::Recent, "delete a snapshot") => 2,
         (Firmware::Recent, "delete a clone of a volume as it was") => 2,

@@ -52,7 +52,7 @@ fn each_operation_makes_exactly_its_calls() {
             (renamed.name.as_str(), renamed.read_only),
             ("v_moved", Some(true))
         );
-        calls(3, "rename");
+        calls(3 + usize::from(firmware == Firmware::Classic), "rename");
         assert!(pool.delete_volume(&moved, soon()).unwrap());
         calls(2, "delete");
         assert!(!pool.delete_volume(&moved, soon()).unwrap());

@@ -52,11 +52,55 @@ fn rename(steps: impl IntoIterator<Item = Step>) -> Result<Volume, Error> {
 
 #[test]
 fn a_volume_is_renamed_with_three_calls() {
-    for done in [ok(json!({})), gone(), silent()] {
+    for done in [ok(json!({})), gone()] {
         let put = step(put(), done).body(json!({ "name": "v_new" }));
         let renamed = rename([old(ID), put, new(ID)]).unwrap();
         assert_eq!(renamed.name, "v_new");
     }
+}
+
+#[test]
+fn an_answer_that_says_nothing_is_no_success_while_the_old_name_is_there() {
+    let steps = [old(ID), step(put(), silent()), new(ID), no_old()];
+    assert_eq!(rename(steps).unwrap().name, "v_new");
+
+    // A replica with the same SCSI ID has the new name.
+    let look = || [new(ID), old(ID)];
+    let mut steps = vec![old(ID), step(put(), silent())];
+    steps.extend((0..4).flat_map(|_| look()));
+    steps.extend([old(ID), exists()]);
+    steps.extend((4..32).flat_map(|_| look()));
+    let error = rename(steps).unwrap_err();
+    assert!(
+        matches!(&error, Error::VolumeExists { volume, .. } if volume == "v_new"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_volume_that_was_there_is_not_called_missing_once_it_was_to_be_renamed() {
+    let mut steps = vec![
+        old(ID),
+        step(put(), no_reply()),
+        step(put(), no_resource("v_old")),
+    ];
+    // The appliance takes its time to show the new name.
+    steps.extend((0..20).map(|_| no_new()));
+    steps.extend([new(ID), no_old()]);
+    assert_eq!(rename(steps).unwrap().name, "v_new");
+
+    let mut steps = vec![old(ID), step(put(), no_resource("v_old"))];
+    steps.extend((0..32).map(|_| no_new()));
+    let error = rename(steps).unwrap_err();
+    assert!(matches!(error, Error::NotSeen { .. }), "{error}");
+}
+
+#[test]
+fn a_new_name_that_a_dataset_has_is_told_by_that_name() {
+    let mut steps = vec![old(ID), exists()];
+    steps.extend((0..6).map(|_| no_new()));
+    let error = rename(steps).unwrap_err().to_string();
+    assert!(error.starts_with("volume Pool-0/v_new exists"), "{error}");
 }
 
 #[test]
@@ -180,7 +224,7 @@ fn an_answer_that_says_nothing_is_asked_again_while_the_old_name_is_there() {
     let looks = || (0..4).map(|_| no_new());
     let mut steps = vec![old(ID), silent()];
     steps.extend(looks());
-    steps.extend([old(ID), silent(), new(ID)]);
+    steps.extend([old(ID), silent(), new(ID), no_old()]);
     assert!(rename(steps).is_ok());
 
     // It was at work all the time.
@@ -191,12 +235,13 @@ fn an_answer_that_says_nothing_is_asked_again_while_the_old_name_is_there() {
         step(put(), no_resource("v_old")),
         no_new(),
         new(ID),
+        no_old(),
     ]);
     assert!(rename(steps).is_ok());
 
     // A volume that somebody else gave the old name is left alone.
     let mut steps = vec![old(ID), silent()];
     steps.extend(looks());
-    steps.extend([old(OTHER_ID), no_new(), new(ID)]);
+    steps.extend([old(OTHER_ID), no_new(), new(ID), old(OTHER_ID)]);
     assert!(rename(steps).is_ok());
 }
