@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::newer::newer;
-use crate::call::{Call, told};
+use crate::call::{Call, Patience, told};
 use crate::decode::RollbackCounts;
 use crate::error::{Error, ErrorKind};
 use crate::pool::Pool;
+use crate::remove::with_time_to_look;
 use crate::transport::Method;
 
 /// Attempts before giving up.
@@ -47,6 +48,20 @@ impl Destroy<'_> {
 struct Checked {
     rollback: Rollback,
     all: BTreeSet<String>,
+}
+
+/// A request without an answer.
+struct Lost {
+    error: Error,
+    /// What was newer before it.
+    newer: Vec<String>,
+}
+
+impl Lost {
+    /// All that it was to destroy is gone.
+    fn was_done(&self, now: &Checked) -> bool {
+        !self.newer.is_empty() && self.newer.iter().all(|name| !now.all.contains(name))
+    }
 }
 
 impl Pool {
@@ -151,8 +166,8 @@ impl Pool {
     /// and does nothing unless all of that is allowed. So a snapshot made after the caller's
     /// own check is safe, except in the moment between this check and the rollback.
     /// Two calls when nothing is newer, four otherwise (where the list of snapshots has one
-    /// page); an answer that says nothing costs one or two more. Without an answer it is checked
-    /// again and then repeated.
+    /// page); an answer that says nothing costs one or two more. The answer is waited for as long
+    /// as the deadline allows; where none comes it is checked again and then repeated.
     /// Nobody may use the volume meanwhile.
     ///
     /// # Errors
@@ -190,20 +205,42 @@ impl Pool {
         let subject = self.snapshot_text(volume, name);
         let what = format!("roll back to {subject}");
         let path = self.path(&["volumes", volume, "snapshots", name, "rollback"])?;
-        let call = Call::new(Method::Post, path, what, subject);
+        // Repeated while it is at work, it would undo what was written after the first one.
+        let call = Call::new(Method::Post, path, what, subject).patience(Patience::Delete);
         let mut before = BTreeSet::new();
         let mut round = 1;
         let mut silent = false;
+        let mut lost: Option<Lost> = None;
         loop {
-            let checked = self.check(volume, name, deadline)?;
+            let checked = match self.check(volume, name, deadline) {
+                Ok(checked) => checked,
+                Err(look) => {
+                    // That it may be done matters more than why it cannot be seen.
+                    return Err(match lost {
+                        Some(lost) if look.is_transient() => lost.error,
+                        _ => look,
+                    });
+                }
+            };
+            let blocked = blocked(volume, name, &checked.rollback, destroy);
+            if blocked.is_err() && lost.is_some_and(|lost| lost.was_done(&checked)) {
+                // What blocks now came afterwards.
+                before.extend(checked.all);
+                break;
+            }
             before.extend(checked.all);
-            blocked(volume, name, &checked.rollback, destroy)?;
-            let error = match self.client.call(&call, deadline, told) {
+            blocked?;
+            let asked = self.client.call(&call, with_time_to_look(deadline), told);
+            let error = match asked {
                 Ok(true) => break,
                 Ok(false) => {
                     // What was newer is gone together with the data, or neither is.
                     let went = match checked.rollback.snapshots.first() {
-                        Some(newer) => !self.has_snapshot(volume, newer, deadline)?,
+                        // On the wrong head everything seems to be missing.
+                        Some(newer) => {
+                            !self.has_snapshot(volume, newer, deadline)?
+                                && self.info(deadline).is_ok()
+                        }
                         // Nothing to see: the second time silence is how it says that it is done.
                         None => silent,
                     };
@@ -223,6 +260,10 @@ impl Pool {
             if round >= ROUNDS || !self.client.pause(round, deadline) {
                 return Err(error);
             }
+            lost = matches!(error, Error::LostReply { .. }).then_some(Lost {
+                error,
+                newer: checked.rollback.snapshots,
+            });
             round += 1;
         }
         self.destroyed(volume, name, before, deadline)

@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 
 use super::{SNAPSHOTS, page};
 use crate::script::{
-    Script, Step, busy, config_race, gone, no_reply, no_resource, ok, silent, soon, step,
+    POOL, Script, Step, TRIES, busy, config_race, gone, missing, no_reply, no_resource, ok, silent,
+    soon, step,
 };
+use crate::volumes::pool;
 
 fn counts(snapshots: u64, clones: u64) -> Step {
     let found = json!({ "snapshots": snapshots, "clones": clones });
@@ -249,6 +251,60 @@ fn a_rollback_whose_answer_was_lost_is_repeated_and_still_tells_what_it_destroye
 }
 
 #[test]
+fn a_rollback_whose_answer_was_lost_is_done_though_a_snapshot_came_afterwards() {
+    let before = numbered(&["s_mark", "s_1"]);
+    let now = numbered(&["s_mark", "autosnap_2026-01-01-000000"]);
+    let allowed = ["s_1".to_owned()];
+    let steps = [
+        counts(1, 0),
+        list(&before),
+        step(post(), no_reply()),
+        counts(1, 0),
+        list(&now),
+        list(&now),
+    ];
+    assert_eq!(back(steps, Destroy::These(&allowed)).unwrap(), ["s_1"]);
+
+    // While what was to go is there, nothing was done.
+    let both = numbered(&["s_mark", "s_1", "autosnap_2026-01-01-000000"]);
+    let steps = [
+        counts(1, 0),
+        list(&before),
+        step(post(), no_reply()),
+        counts(2, 0),
+        list(&both),
+    ];
+    let error = back(steps, Destroy::These(&allowed)).unwrap_err();
+    assert!(matches!(error, Error::RollbackBlocked { .. }), "{error}");
+}
+
+#[test]
+fn a_rollback_that_cannot_be_looked_at_is_not_called_a_failed_reading() {
+    let mut steps = vec![counts(0, 0), step(post(), no_reply())];
+    let rollback = || format!("GET {SNAPSHOTS}/s_mark/rollback");
+    steps.extend((0..TRIES).map(|_| step(rollback(), config_race())));
+    let error = back(steps, Destroy::Nothing).unwrap_err();
+    assert!(matches!(error, Error::LostReply { .. }), "{error}");
+}
+
+#[test]
+fn a_pool_that_moves_away_does_not_look_like_a_rollback() {
+    let before = numbered(&["s_mark", "s_1"]);
+    let allowed = ["s_1".to_owned()];
+    let no_pool = || missing("Pool Pool-0");
+    let steps = [
+        counts(1, 0),
+        list(&before),
+        step(post(), silent()),
+        step(format!("GET {SNAPSHOTS}/s_1"), no_pool()),
+        step(format!("GET {POOL}"), no_pool()),
+        step(format!("GET {SNAPSHOTS}/s_mark/rollback"), no_pool()),
+    ];
+    let error = back(steps, Destroy::These(&allowed)).unwrap_err();
+    assert!(!matches!(error, Error::RolledBack { .. }), "{error}");
+}
+
+#[test]
 fn a_rollback_is_not_repeated_over_a_snapshot_made_meanwhile() {
     let before = numbered(&["s_mark", "s_1"]);
     let now = numbered(&["s_mark", "s_surprise"]);
@@ -305,6 +361,7 @@ fn an_answer_that_says_nothing_is_looked_at_or_asked_once_more() {
         list(&before),
         step(post(), silent()),
         look(no_resource("v_a@s_1")),
+        step(format!("GET {POOL}"), ok(pool())),
         list(&before[..1]),
     ];
     let allowed = ["s_1".to_owned()];
