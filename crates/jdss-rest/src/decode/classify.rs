@@ -33,7 +33,7 @@ pub(super) fn classify(
         (409, _, Some(1)) | (_, _, Some(5)) => ErrorKind::Exists,
         (_, _, Some(1000)) => ErrorKind::Busy,
         // Elsewhere 1 is also the system's "not permitted", and the status of a failed command.
-        (_, Some("ZfsResourceError"), Some(1) | None) => ErrorKind::Missing,
+        (_, Some("ZfsResourceError"), Some(1)) => ErrorKind::Missing,
         _ if message.contains("Additional properties are not allowed") => ErrorKind::Unsupported,
         (400 | 422, ..) | (_, Some("ValidationError"), _) => ErrorKind::Invalid,
         // Not found is a positive answer: only with words of the API's own.

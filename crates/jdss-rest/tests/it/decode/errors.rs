@@ -134,6 +134,7 @@ fn what_is_missing_is_missing_in_the_words_of_every_version() {
 #[test]
 fn a_number_that_is_the_systems_does_not_make_anything_missing_or_existing() {
     check(&[
+        (500, ZFS_RESOURCE, None, "cannot lock the resource", Other),
         (500, UNHEARD, Some(1), "Operation not permitted", Other),
         (
             500,
