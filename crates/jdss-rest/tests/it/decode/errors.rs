@@ -143,6 +143,7 @@ fn a_number_that_is_the_systems_does_not_make_anything_missing_or_existing() {
             "cannot destroy 'P/v': I/O error",
             Other,
         ),
+        (500, ZFS_RESOURCE, None, "Zfs resource: P is locked.", Other),
         (500, OS, Some(1), "Operation not permitted", Transient),
         (500, OS, Some(2), "No such file or directory", Transient),
         (500, OS, Some(5), "Input/output error", Transient),
