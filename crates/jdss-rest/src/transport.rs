@@ -171,7 +171,8 @@ impl TransportError {
     pub fn maybe_received(&self) -> bool {
         matches!(
             self,
-            Self::ReplyTimeout { .. } | Self::Broken { .. } | Self::Http { .. }
+            // Nothing tells whether it was the handshake that failed.
+            Self::ReplyTimeout { .. } | Self::Broken { .. } | Self::Http { .. } | Self::Tls { .. }
         )
     }
 }
