@@ -37,6 +37,8 @@ enum Shown {
     Gone,
     There,
     Unknown,
+    /// No address answers, for as long as that is waited for.
+    Nothing,
 }
 
 impl Pool {
@@ -88,7 +90,7 @@ impl Pool {
                 Err(error) if error.kind() == ErrorKind::Missing => {
                     return match self.look(call, deadline) {
                         Shown::Gone => Ok(true),
-                        Shown::There | Shown::Unknown => Err(error),
+                        _ => Err(error),
                     };
                 }
                 Err(error) if error.is_transient() => Some(error),
@@ -105,7 +107,7 @@ impl Pool {
                         });
                     }
                 },
-                // Answered, or not received, or the caller has to look first: not waited for.
+                // Answered, or the caller has to look first: not waited for.
                 Some(error)
                     if matches!(error, Error::Api(_) | Error::Protocol { .. })
                         || call.after_look && error.kind() != ErrorKind::Deadline =>
@@ -115,6 +117,14 @@ impl Pool {
                         _ => Err(error),
                     };
                 }
+                // Nobody was there to receive it.
+                Some(error) if never_received(&error) => match self.look(call, deadline) {
+                    Shown::Gone => return Ok(true),
+                    Shown::There if round < ROUNDS && self.client.pause(round, deadline) => {
+                        round += 1;
+                    }
+                    _ => return Err(error),
+                },
                 Some(error) => return self.await_end(call, error, deadline),
             }
         }
@@ -127,7 +137,7 @@ impl Pool {
             match self.look(call, deadline) {
                 Shown::Gone => return Ok(true),
                 Shown::There | Shown::Unknown if self.client.pause(round, deadline) => round += 1,
-                Shown::There | Shown::Unknown => return Err(error),
+                _ => return Err(error),
             }
         }
     }
@@ -143,7 +153,18 @@ impl Pool {
                 // A pool that moves to the other head takes everything along.
                 Err(_) => Shown::Unknown,
             },
+            Err(error) if error.kind() == ErrorKind::Unreachable => Shown::Nothing,
             Err(_) => Shown::Unknown,
         }
+    }
+}
+
+/// Whether no address could be connected to when it was tried last.
+fn never_received(error: &Error) -> bool {
+    match error {
+        Error::Unreachable { attempts, .. } => {
+            attempts.iter().all(|(_, reason)| !reason.maybe_received())
+        }
+        _ => false,
     }
 }

@@ -213,6 +213,22 @@ impl Pool {
         vips: &[String],
         deadline: Instant,
     ) -> Result<(), Error> {
+        let call = self.vip_change(target, vips)?;
+        self.client.call(&call, deadline, done)
+    }
+
+    /// The same, allowed by a look just before; not repeated without another one.
+    pub(crate) fn set_target_vips_after_look(
+        &self,
+        target: &str,
+        vips: &[String],
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let call = self.vip_change(target, vips)?.after_look();
+        self.client.call(&call, deadline, done)
+    }
+
+    fn vip_change(&self, target: &str, vips: &[String]) -> Result<Call, Error> {
         let body = json!({
             "name": target,
             "vip_allowed_portals": { "enabled": true, "assigned_vips": vips },
@@ -220,8 +236,7 @@ impl Pool {
         let subject = self.target_text(target);
         let what = format!("set the VIPs of {subject}");
         let path = self.path(&["san", "iscsi", "targets", target])?;
-        let call = Call::new(Method::Put, path, what, subject).body(&body);
-        self.client.call(&call, deadline, done)
+        Ok(Call::new(Method::Put, path, what, subject).body(&body))
     }
 
     /// Deletes a target, with its LUNs and sessions; false when it was not there: one call.

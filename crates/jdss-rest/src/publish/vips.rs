@@ -148,16 +148,28 @@ impl Work<'_> {
                 all.append(&mut serves);
                 serves = all;
             }
-            match self
-                .pool
-                .set_target_vips(&target.name, &serves, self.deadline)
-            {
+            let (name, until) = (&target.name, self.deadline);
+            let set = match idle {
+                true => self.pool.set_target_vips_after_look(name, &serves, until),
+                false => self.pool.set_target_vips(name, &serves, until),
+            };
+            match set {
                 Ok(()) => {
                     target.vips = Some(serves);
                     return Ok(Look::Done(target));
                 }
                 Err(error) if self.vips_were_old(&error)? => {}
                 Err(error) if error.kind() == ErrorKind::Missing => return Ok(Look::Again(error)),
+                // Who is logged in has to be asked again.
+                Err(error)
+                    if idle
+                        && matches!(
+                            error.kind(),
+                            ErrorKind::Transient | ErrorKind::Unreachable
+                        ) =>
+                {
+                    return Ok(Look::Again(error));
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -1,6 +1,7 @@
 //! Which VIPs serve a target, and when that changes.
 
 use jdss_rest::{ErrorKind, Publish};
+use jdss_sim::Fault;
 
 use super::*;
 
@@ -41,6 +42,27 @@ fn an_address_that_is_gone_is_served_until_nobody_is_logged_in() {
     lab.client.publish(&at(&["127.0.0.12"]), soon()).unwrap();
     assert_eq!(lab.asked().len(), 3);
     lab.assert_clean();
+}
+
+#[test]
+fn an_address_is_not_taken_away_by_a_repetition_from_before_a_login() {
+    for fault in [Fault::configuration_race(), Fault::Reset.before_work()] {
+        let lab = Lab::new();
+        let target = lab.published(VM).target;
+        lab.appliance
+            .fault("PUT", TARGET, 2, fault.clone())
+            .unwrap();
+        lab.client.publish(&at(&["127.0.0.12"]), soon()).unwrap();
+        let asked = lab.asked();
+        assert_eq!(lab.vips_of(&target), ["vip2"], "{fault:?}");
+        for (i, what) in asked.iter().enumerate() {
+            if what.starts_with("PUT") {
+                // The list of VIPs is read anew before the first one.
+                assert_eq!(asked[i - 1], "GET sessions", "{fault:?}: {asked:#?}");
+            }
+        }
+        lab.assert_clean();
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{ID, VOLUMES, clone, pool, volume};
 use crate::script::{
     POOL, Script, Step, TRIES, broken, busy, config_race, fail, gone, missing, no_reply,
-    no_resource, ok, silent, soon, step,
+    no_resource, ok, refused, silent, soon, step,
 };
 
 fn get() -> Step {
@@ -284,6 +284,22 @@ fn a_pool_that_moves_away_before_the_deletion_does_not_look_like_one() {
         step(format!("GET {POOL}"), no_pool()),
     ];
     assert_eq!(run(steps, false).unwrap_err().kind(), ErrorKind::Missing);
+}
+
+#[test]
+fn a_deletion_that_nobody_received_is_asked_for_again_and_not_waited_for() {
+    let nobody = |what: String| [step(what.clone(), refused()), step(what, refused())];
+    // Each address once, as told to, for the deletion and for the look.
+    let mut steps = vec![get()];
+    steps.extend(nobody(delete()));
+    steps.extend(nobody(format!("GET {VOLUMES}/v_a")));
+    let error = run(steps, false).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+    // The appliance is back.
+    let mut steps = vec![get()];
+    steps.extend(nobody(delete()));
+    steps.extend([get(), step(delete(), gone())]);
+    assert!(run(steps, false).unwrap());
 }
 
 #[test]
