@@ -28,6 +28,10 @@ impl Pool {
     /// An answer that is lost, or a failure that passes, is looked at: what counts is the
     /// size that the appliance shows. Hosts see the new size when they look at the disk again.
     ///
+    /// The appliance makes a volume smaller as well, if told so. Callers that might resize one
+    /// volume at the same time must hold a lock of their own: the size is compared before it is
+    /// set, not by the appliance.
+    ///
     /// # Errors
     ///
     /// * [`Error::Shrink`]: it is larger already; nothing was done.
@@ -54,8 +58,8 @@ impl Pool {
     ) -> Result<Volume, Error> {
         let name = id.physical_name();
         let volume = self.volume_named(&name, deadline)?;
-        let block = volume.block_size.filter(|size| *size > 0);
-        let block = block.unwrap_or(LARGEST_BLOCK);
+        let sane = |size: &u64| size.is_power_of_two() && *size <= LARGEST_BLOCK;
+        let block = volume.block_size.filter(sane).unwrap_or(LARGEST_BLOCK);
         let wanted = size.div_ceil(block).saturating_mul(block);
         if volume.size == wanted || volume.size == size {
             return Ok(volume);

@@ -72,17 +72,25 @@ fn a_volume_never_shrinks() {
 
 #[test]
 fn a_volume_with_blocks_of_unknown_size_grows_to_a_multiple_of_all() {
-    let get = |size: u64| {
-        let shown = json!({ "name": "v_a", "volsize": size, "default_scsi_id": ID });
-        step(format!("GET {VOLUMES}/v_a"), ok(shown))
-    };
-    let wanted = GIB + (1 << 20);
-    let script = Script::new([
-        get(GIB),
-        step(put(), gone()).body(json!({ "size": wanted.to_string() })),
-        get(wanted),
-    ]);
-    assert_eq!(resize(&script, GIB + 1).unwrap().size, wanted);
+    for block in [
+        json!(null),
+        json!(0),
+        json!(3),
+        json!("9223372036854775808"),
+    ] {
+        let get = |size: u64| {
+            let shown = json!({ "name": "v_a", "volsize": size, "default_scsi_id": ID,
+                "volblocksize": block });
+            step(format!("GET {VOLUMES}/v_a"), ok(shown))
+        };
+        let wanted = GIB + (1 << 20);
+        let script = Script::new([
+            get(GIB),
+            step(put(), gone()).body(json!({ "size": wanted.to_string() })),
+            get(wanted),
+        ]);
+        assert_eq!(resize(&script, GIB + 1).unwrap().size, wanted, "{block}");
+    }
 }
 
 #[test]
