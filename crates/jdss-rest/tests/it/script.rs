@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use jdss_rest::transport::{Limits, Reply, Request, Transport, TransportError};
+use jdss_rest::transport::{Limits, Method, Reply, Request, Transport, TransportError};
 use jdss_rest::{Builder, Client};
 use serde_json::{Value, json};
 
@@ -152,6 +152,7 @@ pub(crate) fn builder() -> Builder {
 pub(crate) struct Script {
     steps: Arc<Mutex<VecDeque<Step>>>,
     asked: Arc<Mutex<Vec<SocketAddr>>>,
+    limits: Arc<Mutex<Vec<(Method, Limits)>>>,
 }
 
 impl std::fmt::Debug for Script {
@@ -166,6 +167,7 @@ impl Script {
         Self {
             steps,
             asked: Arc::default(),
+            limits: Arc::default(),
         }
     }
 
@@ -187,6 +189,13 @@ impl Script {
             .collect()
     }
 
+    /// How long each request with this method was allowed to take.
+    pub(crate) fn limits(&self, of: Method) -> Vec<Limits> {
+        let limits = self.limits.lock().expect("not poisoned");
+        let those = limits.iter().filter(|(method, _)| *method == of);
+        those.map(|(_, limits)| *limits).collect()
+    }
+
     /// All of it was played.
     pub(crate) fn assert_done(&self) {
         let steps = self.steps.lock().expect("not poisoned");
@@ -196,7 +205,7 @@ impl Script {
 }
 
 impl Transport for Script {
-    fn exchange(&self, address: SocketAddr, request: &Request, _: Limits) -> Answer {
+    fn exchange(&self, address: SocketAddr, request: &Request, limits: Limits) -> Answer {
         let came = format!("{} {}", request.method, request.path);
         let step = self.steps.lock().expect("not poisoned").pop_front();
         let Some(step) = step else {
@@ -211,6 +220,8 @@ impl Transport for Script {
             assert_eq!(body, step.body, "body of {came}");
         }
         self.asked.lock().expect("not poisoned").push(address);
+        let mut all = self.limits.lock().expect("not poisoned");
+        all.push((request.method, limits));
         step.answer
     }
 }

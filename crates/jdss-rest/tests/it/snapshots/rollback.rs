@@ -1,5 +1,8 @@
 //! Rolling back: nothing is destroyed that was not allowed, and what was is told.
 
+use std::time::{Duration, Instant};
+
+use jdss_rest::transport::Method;
 use jdss_rest::{Destroy, Error, ErrorKind, Pool, Rollback};
 use serde_json::{Value, json};
 
@@ -232,6 +235,19 @@ fn clones_block_a_rollback_whatever_is_allowed() {
         } => assert_eq!((snapshots.len(), clones), (0, vec!["v_x".to_owned()])),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_rollback_is_waited_for_as_long_as_there_is_time_to_look_afterwards() {
+    let script = Script::new([counts(0, 0), step(post(), gone())]);
+    let pool = script.client().pool("Pool-0");
+    let deadline = Instant::now() + Duration::from_secs(600);
+    pool.rollback("v_a", "s_mark", Destroy::Nothing, deadline)
+        .unwrap();
+    // A second one while the first is at work would undo what was written in between.
+    let limits = script.limits(Method::Post)[0];
+    assert!(limits.read > Duration::from_secs(500), "{limits:?}");
+    assert!(limits.deadline < deadline, "{limits:?}");
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Creating a volume: an answer that is lost never makes an orphan, nor a stranger's volume ours.
 
+use std::time::{Duration, Instant};
+
+use jdss_rest::transport::Method;
 use jdss_rest::{Error, ErrorKind, NewVolume, Volume};
 
 use super::{ID, VOLUMES, volume};
@@ -130,4 +133,21 @@ fn a_name_that_is_taken_is_told_by_that_name() {
         matches!(&error, Error::VolumeExists { volume, .. } if volume == "v_a"),
         "{error}"
     );
+}
+
+#[test]
+fn a_creation_without_an_answer_leaves_time_to_look() {
+    let steps = [absent(), step(post(), no_reply()), present(32768)];
+    let script = Script::new(steps);
+    let new = NewVolume {
+        id: "a".parse().expect("an id"),
+        size: 32768,
+        thin: true,
+        block_size: 16384,
+    };
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let pool = script.client().pool("Pool-0");
+    pool.create_volume(&new, deadline).unwrap();
+    let limits = script.limits(Method::Post)[0];
+    assert!(limits.deadline < deadline, "{limits:?}");
 }
