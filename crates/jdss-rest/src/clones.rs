@@ -127,7 +127,8 @@ impl Pool {
     /// the clone. [`delete_volume_named`](Self::delete_volume_named) of the clone
     /// removes that as well, and so does this call when it fails. One that an aborted
     /// call left behind has no clones: it is removed and made anew, so that the clone has the data of now.
-    /// Callers that might make one name at the same time must hold a lock of their own.
+    /// Callers that might make one name at the same time must hold a lock of their own. A clone
+    /// that is renamed leaves the snapshot behind when it is deleted.
     ///
     /// # Errors
     ///

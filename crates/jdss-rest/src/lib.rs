@@ -56,16 +56,17 @@
 //! Every call takes a `deadline` last, blocks, and ends by then. The
 //! deadline is for the whole of the operation, with all its requests, repetitions
 //! and pauses; within it a single answer is waited for 15 s, a list 60 s, a
-//! deletion as long as the deadline allows.
+//! deletion or a rollback as long as the deadline allows.
 //!
 //! * Requests that may be repeated (reading, setting a value, deleting) are: on
 //!   the next address when one does not answer, and a few times, after a pause
 //!   that grows and is partly random, when the appliance fails in a way that passes.
 //!   Where a procedure takes something away that others could use, it first looks
 //!   again who does.
-//! * Requests that may not (creating, cloning, renaming, attaching) are sent once. When their
-//!   answer is lost the appliance is looked at: what is found and is ours is taken, what is
-//!   another's is reported. Where a single call cannot tell, the error is [`Error::LostReply`].
+//! * Requests that may not (creating, cloning, attaching, rolling back) are sent again only after
+//!   a look. When their answer is lost the appliance is looked at: what is found and is ours is
+//!   taken, what is another's is reported. Where a single call cannot tell, the error is
+//!   [`Error::LostReply`]. What a renaming did is seen by the SCSI ID at the new name.
 //! * While no address answers at all, it is tried again for
 //!   [`outage`](Builder::outage) (180 s), since a pool that moves to the other head
 //!   takes its addresses along for one to two minutes.
@@ -210,7 +211,7 @@
 //! |---|---|
 //! | read one thing | 1 |
 //! | list | 1 for each page: a hundred volumes, or as many snapshots as the appliance likes |
-//! | find a free name | 2; one more for each hundred volumes, and for each that an old list lacks |
+//! | find a free name | 2; one more for each further hundred volumes, and for each that an old list lacks |
 //! | create a volume | 3; one less where the answer shows it |
 //! | grow a volume | 3; 1 when it has the size |
 //! | rename a volume | 3 |

@@ -23,7 +23,8 @@ const READINGS: u32 = 3;
 /// beyond the last page. What went wrong is an item as well: a failed call ends
 /// the list, an entry that cannot be read ([`Error::BadEntry`]) does not. When the list
 /// changed while it was read, so that entries may be missing, the last item is
-/// [`Error::ListChanged`]. [`all`](Self::all) reads it again then.
+/// [`Error::ListChanged`]. [`all`](Self::all) reads it again then. Do not `flatten` the items:
+/// that drops the errors, and a part of the list looks like all of it.
 ///
 /// A volume or snapshot made a moment ago may not be in a list yet, and an overloaded
 /// appliance may give an old one: to know whether something exists, read it alone.
@@ -132,7 +133,8 @@ impl<T: Listed> List<T> {
     ///
     /// Reads it again, three times in all and after a pause each, when it changed
     /// meanwhile: the number of entries differs between two pages, or from the entries
-    /// that came, or one came twice. The result is never a part of the list.
+    /// that came, or one came twice. The result is never a part of what the appliance counts. (What
+    /// others delete and create, one for one, while several pages are read, no count shows.)
     ///
     /// # Errors
     ///

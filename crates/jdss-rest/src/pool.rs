@@ -18,6 +18,10 @@ use crate::transport::Method;
 /// are there and never beyond `deadline`. Calls that may be repeated are, a few
 /// times, when the appliance fails in a way that passes.
 ///
+/// A head of a cluster that has not the pool at the moment calls everything in it
+/// [`Missing`](ErrorKind::Missing). The deletions take that into account; elsewhere,
+/// where absence decides something, ask [`info`](Self::info) as well.
+///
 /// All of them fail with the kinds [`Auth`](ErrorKind::Auth),
 /// [`Unreachable`](ErrorKind::Unreachable), [`Untrusted`](ErrorKind::Untrusted),
 /// [`Deadline`](ErrorKind::Deadline), [`Transient`](ErrorKind::Transient) and

@@ -104,7 +104,8 @@ impl TargetGroup {
     /// `vm-<number>` for the disks of guests and templates (`vm-<number>-...`,
     /// `base-<number>-...`). Any other volume has a group of its own: its name
     /// where that can be part of a target name, else what is readable of it
-    /// and a short hash, so that two names never share a group by accident.
+    /// and a short hash, so that two names never share a group by accident. (Only
+    /// a volume named `vm-100`, with nothing after the number, is in that guest's.)
     ///
     /// # Errors
     ///

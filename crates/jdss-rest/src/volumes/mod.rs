@@ -120,6 +120,8 @@ impl Pool {
     /// Sets a property of the volume with this physical name, such as `readonly` to `on`: one
     /// call, two where the answer says nothing.
     ///
+    /// It is not read back. Where it matters, look: [`Volume::read_only`] shows `readonly`.
+    ///
     /// # Errors
     ///
     /// Kind [`Missing`](ErrorKind::Missing): there is no such volume.
