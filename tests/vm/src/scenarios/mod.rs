@@ -3,6 +3,7 @@
 mod attach;
 mod harness;
 mod lvm;
+mod rest;
 mod target;
 
 use jdss_vm::{Error, Guest};
@@ -27,8 +28,14 @@ macro_rules! scenarios {
 use scenarios;
 
 pub(crate) fn all() -> Vec<Scenario> {
-    [harness::all(), lvm::all(), target::all(), attach::all()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        harness::all(),
+        lvm::all(),
+        target::all(),
+        rest::all(),
+        attach::all(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
