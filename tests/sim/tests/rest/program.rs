@@ -244,7 +244,8 @@ fn a_wrong_description_is_refused_with_a_reason() {
         (&["--colour"], 2, "--colour"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jdss-sim"));
-        let output = command.args(options).output().unwrap();
+        // Should it start after all, it ends at once.
+        let output = command.arg("--until-eof").args(options).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{options:?}: {text}");
         assert!(text.contains(reason), "{options:?}: {text}");
