@@ -131,3 +131,48 @@ fn has_gone(stream: &TcpStream, time: &Timespec) -> bool {
         Ok(0) | Err(rustix::io::Errno::INTR)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A client, and the connection as we have it.
+    fn pair() -> (TcpStream, Gated) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let client = TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
+        let (stream, _) = listener.accept().expect("it has connected");
+        let cut = Arc::new(AtomicBool::new(false));
+        (client, Gated::new(stream, Arc::default(), cut))
+    }
+
+    #[test]
+    fn what_came_in_silence_is_lost_with_its_client_and_kept_with_it() {
+        for leaves in [true, false] {
+            let (mut client, mut gated) = pair();
+            gated.gate.set_silent(true);
+            client.write_all(b"a").unwrap();
+            if leaves {
+                drop(client.shutdown(std::net::Shutdown::Write));
+                let end = Timespec {
+                    tv_sec: 60,
+                    tv_nsec: 0,
+                };
+                assert!(has_gone(&gated.stream, &end));
+            }
+            gated.gate.set_silent(false);
+            assert_eq!(gated.read(&mut [0]).is_err(), leaves);
+        }
+    }
+
+    #[test]
+    fn what_came_before_a_connection_was_cut_does_not_count() {
+        let (mut client, mut gated) = pair();
+        client.write_all(b"ab").unwrap();
+        assert_eq!(gated.read(&mut [0]).unwrap(), 1);
+        gated.cut.store(true, Ordering::SeqCst);
+        assert!(gated.read(&mut [0]).is_err());
+        assert!(gated.write(b"c").is_err());
+    }
+}

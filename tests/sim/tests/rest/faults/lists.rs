@@ -62,6 +62,16 @@ fn what_a_volume_had_is_read_as_it_was() {
     };
     assert_eq!((luns(), luns()), (Some(1), Some(0)));
     client.get(&snapshots).data(200);
+    // Under the name that it had.
+    appliance.attach("Pool-0", target, "v_a", 0).unwrap();
+    let by_name = "/san/iscsi/luns?where=name==v_a";
+    appliance
+        .fault("GET", "/san/iscsi/luns", 1, Fault::StaleList)
+        .unwrap();
+    let renamed = client.call("PUT", &format!("{PATH}/v_a"), json!({"name": "v_b"}));
+    assert!(renamed.status < 300, "{}", renamed.text);
+    let luns = || client.get(by_name).data(200).as_array().map(Vec::len);
+    assert_eq!((luns(), luns()), (Some(1), Some(0)));
 }
 
 #[test]
