@@ -86,7 +86,14 @@ impl Client {
                 targets: ours.into_iter().filter_map(|a| a.target).collect(),
             });
         }
-        Ok(ours.pop())
+        Ok(ours.pop().map(|mut found| {
+            if found.volume.is_none() {
+                // Which LUN this describes is not said; the target itself tells.
+                found.lun = None;
+                found.scsi_id = None;
+            }
+            found
+        }))
     }
 }
 

@@ -145,8 +145,12 @@ impl Work<'_> {
             Ok(made) => {
                 self.asked_lun = Some((target.name.clone(), lun));
                 let (lun, scsi_id) = match made {
-                    Some(Lun { lun, scsi_id, .. }) => (Some(lun), scsi_id),
-                    None => (None, None),
+                    Some(Lun {
+                        volume,
+                        lun,
+                        scsi_id,
+                    }) if volume == self.name => (Some(lun), scsi_id),
+                    _ => (None, None),
                 };
                 self.complete(target, lun, scsi_id)
             }

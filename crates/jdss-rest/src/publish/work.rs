@@ -276,10 +276,10 @@ impl<'a> Work<'a> {
         for look in 1..=SCSI_ID_LOOKS {
             match self.pool.lun(target, &self.name, self.deadline) {
                 Ok(Lun {
+                    volume,
                     lun,
                     scsi_id: Some(scsi_id),
-                    ..
-                }) => return Ok(Look::Done((lun, scsi_id))),
+                }) if volume == self.name => return Ok(Look::Done((lun, scsi_id))),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Missing => return Ok(Look::Again(error)),
                 Err(error) => return Err(error),

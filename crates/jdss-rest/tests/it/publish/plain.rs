@@ -306,3 +306,37 @@ fn targets_are_filled_in_the_order_of_their_names_not_of_the_list() {
     ]);
     assert_eq!(publish(&script).unwrap().target, name(10));
 }
+
+/// A LUN that is not known to be the volume's.
+const OTHER_ID: &str = "0123456789abcdef";
+
+#[test]
+fn the_identity_of_a_lun_without_the_name_of_the_volume_is_not_taken() {
+    let nameless = json!([{ "pool": "Pool-0", "iscsi_target": { "name": name(0) },
+        "lun": { "lun": 3, "scsi_id": OTHER_ID } }]);
+    let told = format!("GET {TARGETS}/{}/luns/v_vm-100-disk-0", name(0));
+    let script = Script::new([
+        query(nameless),
+        get_target(&name(0), ok(target(&name(0), &["vip1", "vip2"]))),
+        vips(),
+        volume(),
+        step(told.clone(), ok(lun("v_vm-100-disk-0", 5))),
+    ]);
+    let published = publish(&script).unwrap();
+    assert_eq!((published.lun, published.scsi_id.as_str()), (5, SCSI_ID));
+
+    let mut other = lun("v_vm-100-disk-1", 0);
+    other["scsi_id"] = OTHER_ID.into();
+    let script = Script::new([
+        query(json!([])),
+        volume(),
+        targets(json!([target(&name(0), &["vip1", "vip2"])])),
+        luns(&name(0), json!([])),
+        vips(),
+        attach(&name(0), 0, created(other.clone())),
+        step(told.clone(), ok(other)),
+        step(told, ok(lun("v_vm-100-disk-0", 0))),
+    ]);
+    let published = publish(&script).unwrap();
+    assert_eq!((published.lun, published.scsi_id.as_str()), (0, SCSI_ID));
+}
