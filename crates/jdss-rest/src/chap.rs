@@ -17,6 +17,8 @@ use crate::transport::Method;
 
 /// Attempts to add a user before giving up.
 const ADD_ROUNDS: u32 = 4;
+/// Shorter beginnings of a password at the end of a text are taken for chance.
+const SHOWN_AT_MOST: usize = 3;
 
 /// How the targets of a publication authenticate initiators.
 ///
@@ -297,12 +299,19 @@ impl Pool {
     }
 }
 
-/// An appliance that refuses a password may quote it.
+/// An appliance that refuses a password may quote it; what the error keeps of a long text can
+/// end within.
 fn hide(mut error: Error, secret: &str) -> Error {
-    if let Error::Api(api) = &mut error
-        && api.message.contains(secret)
-    {
-        let hidden = api.message.replace(secret, "(password)");
+    const HIDDEN: &str = "(password)";
+    if let Error::Api(api) = &mut error {
+        let mut hidden = api.message.replace(secret, HIDDEN);
+        let cut = (SHOWN_AT_MOST..secret.len())
+            .rev()
+            .find(|length| hidden.ends_with(&secret[..*length]));
+        if let Some(length) = cut {
+            hidden.truncate(hidden.len() - length);
+            hidden.push_str(HIDDEN);
+        }
         std::mem::replace(&mut api.message, hidden).zeroize();
     }
     error

@@ -103,11 +103,12 @@ impl Https {
         Ok(Self { agent, credentials })
     }
 
-    fn request(
+    /// The body is that of `request`, not a copy: it can hold a secret.
+    fn request<'a>(
         &self,
         address: SocketAddr,
-        request: &Request,
-    ) -> Result<http::Request<Vec<u8>>, http::Error> {
+        request: &'a Request,
+    ) -> Result<http::Request<&'a [u8]>, http::Error> {
         let method = match request.method {
             Method::Get => http::Method::GET,
             Method::Post => http::Method::POST,
@@ -128,7 +129,7 @@ impl Https {
         if request.body.is_some() {
             builder = builder.header(header::CONTENT_TYPE, "application/json");
         }
-        builder.body(request.body.clone().unwrap_or_default().into_bytes())
+        builder.body(request.body.as_deref().unwrap_or_default().as_bytes())
     }
 }
 
