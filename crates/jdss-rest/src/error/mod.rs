@@ -221,7 +221,9 @@ pub enum Error {
         target: String,
     },
     /// Others changed the same targets at the same time, again and again.
-    #[error("cannot attach volume {volume}: gave up after {rounds} attempts")]
+    #[error(
+        "cannot attach volume {volume}: gave up after {rounds} attempts, as something came between each time; try again"
+    )]
     Contended {
         /// Physical name of the volume.
         volume: String,
