@@ -49,6 +49,14 @@ pub(crate) fn names_intermediate(name: &str) -> bool {
     classify(name) == Class::Volume
 }
 
+fn not_undone(cause: Error, left: String, undo: Error) -> Error {
+    Error::NotUndone {
+        cause: Box::new(cause),
+        left,
+        undo: Box::new(undo),
+    }
+}
+
 impl Pool {
     /// Makes a volume of a snapshot: three calls, the first one looks whether it exists, the last
     /// one reads it (unless the appliance already showed it).
@@ -62,6 +70,7 @@ impl Pool {
     /// * Kind [`Exists`](ErrorKind::Exists): a volume or dataset has the name.
     /// * Kind [`Missing`](ErrorKind::Missing): there is no such snapshot, or no such volume.
     /// * Kind [`NoSpace`](ErrorKind::NoSpace): the pool is full.
+    /// * [`Error::NotUndone`]: it could not be made thin or thick as asked for, and stays behind.
     ///
     /// # Example
     ///
@@ -111,9 +120,14 @@ impl Pool {
         if volume.thin.is_some_and(|thin| thin != clone.thin) {
             // A clone is thin on some versions, whatever was asked for.
             self.set_thin_named(&clone.name, clone.thin, deadline)
-                .inspect_err(|_| {
-                    let _ =
-                        self.delete_volume_named(&clone.name, DeleteVolume::default(), deadline);
+                .map_err(|cause| {
+                    let how = DeleteVolume::default();
+                    match self.delete_volume_named(&clone.name, how, deadline) {
+                        Ok(_) => cause,
+                        Err(undo) => {
+                            not_undone(cause, format!("the new clone {}", clone.name), undo)
+                        }
+                    }
                 })?;
             volume.thin = Some(clone.thin);
         }
@@ -138,6 +152,7 @@ impl Pool {
     ///   and clones.
     /// * Kind [`Missing`](ErrorKind::Missing): there is no such volume.
     /// * Kind [`NoSpace`](ErrorKind::NoSpace): the pool is full.
+    /// * [`Error::NotUndone`]: a failure, and the new snapshot, or the new clone, stays behind.
     ///
     /// # Example
     ///
@@ -174,10 +189,17 @@ impl Pool {
             thin: clone.thin,
             read_only: false,
         };
-        self.make_clone(&of, deadline).inspect_err(|_| {
-            // Refused by the appliance if the clone was made after all. Left behind, it is harmless:
-            // the next clone of this name removes it.
-            let _ = self.remove_snapshot(&clone.volume, &clone.name, deadline);
+        self.make_clone(&of, deadline).map_err(|cause| {
+            match self.remove_snapshot(&clone.volume, &clone.name, deadline) {
+                Ok(_) => cause,
+                // The clone was made after all.
+                Err(undo) if undo.kind() == ErrorKind::Busy => cause,
+                // The next clone of this name removes it; until then it keeps the volume.
+                Err(undo) => {
+                    let left = self.snapshot_text(&clone.volume, &clone.name);
+                    not_undone(cause, format!("the new {left}"), undo)
+                }
+            }
         })
     }
 

@@ -334,3 +334,45 @@ fn a_clone_whose_origin_cannot_be_read_is_not_called_promoted() {
     let error = promoted([present("nowhere")]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
 }
+
+#[test]
+fn what_a_failed_clone_leaves_behind_is_told() {
+    let strange = || fail(500, "x.Y", Some(9), "strange");
+    let stuck = || fail(500, "x.Y", Some(9), "stuck");
+    let steps = [
+        absent(),
+        no_snap(),
+        snap(gone()),
+        step(post(), strange()),
+        unsnap(stuck()),
+    ];
+    let error = clone_volume(steps).unwrap_err();
+    assert!(matches!(error, Error::NotUndone { .. }), "{error}");
+    let text = error.to_string();
+    for part in ["strange", "stuck", "the new snapshot Pool-0/v_a@v_new"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+
+    // The clone was made, and keeps its snapshot: nothing was left that should go.
+    let busy = busy("cannot destroy 'Pool-0/v_a@v_new': snapshot has dependent clones");
+    let steps = [
+        absent(),
+        no_snap(),
+        snap(gone()),
+        step(post(), strange()),
+        unsnap(busy),
+    ];
+    assert!(matches!(clone_volume(steps), Err(Error::Api(_))));
+
+    let mut shown = clone("v_new", "Pool-0/v_a@s_b");
+    shown["refreservation"] = "16384".into();
+    let steps = [
+        absent(),
+        step(post(), ok(shown)),
+        step(format!("PUT {VOLUMES}/v_new"), strange()),
+        present("Pool-0/v_a@s_b"),
+        step(format!("DELETE {VOLUMES}/v_new"), stuck()),
+    ];
+    let text = clone_snapshot(steps).unwrap_err().to_string();
+    assert!(text.contains("the new clone v_new"), "{text}");
+}
