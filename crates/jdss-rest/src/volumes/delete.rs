@@ -48,7 +48,7 @@ impl Pool {
     /// Two calls. One more for a clone that was made of a live volume: the snapshot
     /// made for it, which has exactly the clone's own name (that of a volume, `v_...`), goes as
     /// well, and no other. One more as well when the volume is missing, to be sure that the pool
-    /// is not.
+    /// is not, and two where the answer does not say that it was done.
     ///
     /// May take minutes; blocks up to the deadline. What is not answered is looked at: gone is
     /// gone. Whether somebody uses the volume is for the caller to find out.

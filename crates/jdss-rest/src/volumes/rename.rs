@@ -23,7 +23,8 @@ const LOOKS_AFTER_FAILURE: u32 = 6;
 const ASK_AGAIN_AFTER: u32 = 4;
 
 impl Pool {
-    /// Renames a volume: three calls. Done when the new name shows the SCSI ID that the old one had.
+    /// Renames a volume: three calls, one more where the answer says nothing. Done when the new name
+    /// shows the SCSI ID that the old one had; waits about a minute for that, within the deadline.
     ///
     /// A lost answer, a failure that passes, and "no such volume" or "exists already" to a request
     /// that had to be repeated are looked at: done is what the SCSI ID says.
