@@ -6,7 +6,7 @@ use secrecy::zeroize::Zeroize;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::call::{Call, done};
+use crate::call::{Call, told};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::initiator::LocalInitiator;
@@ -90,6 +90,8 @@ impl Client {
     /// * [`Error::ForeignSessions`]: others are logged in; nothing was changed.
     ///   Log them out first.
     /// * Kind [`Missing`](ErrorKind::Missing): the pool has no such target.
+    /// * Kind [`Conflict`](ErrorKind::Conflict) or [`Exists`](ErrorKind::Exists):
+    ///   the user is there again each time; somebody else adds it.
     /// * Those that all calls have: see [`Pool`]. The user can be missing then,
     ///   so that nobody gets in, until this is done again or a volume of the
     ///   target is published.
@@ -112,10 +114,32 @@ impl Client {
     /// ```
     pub fn renew_chap(&self, renew: &RenewChap, deadline: Instant) -> Result<(), Error> {
         let pool = self.pool(&renew.pool);
-        let sessions = pool.sessions(&renew.target, deadline)?;
-        renew.local.refuse_foreign(&renew.target, sessions)?;
-        pool.remove_chap_user(&renew.target, renew.user.as_str(), deadline)?;
-        pool.ensure_chap_user(&renew.target, &renew.user, &renew.password, deadline)
+        let (target, user) = (renew.target.as_str(), &renew.user);
+        let mut round = 1;
+        loop {
+            let sessions = pool.sessions(target, deadline)?;
+            renew.local.refuse_foreign(target, sessions)?;
+            pool.remove_chap_user(target, user.as_str(), deadline)?;
+            match pool.add_user(target, user, &renew.password, deadline) {
+                Ok(true) => return Ok(()),
+                // A user that is there may have the old password: not removed after all,
+                // or added by somebody else.
+                Ok(false) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::Exists | ErrorKind::Conflict | ErrorKind::Transient
+                    ) && round < ADD_ROUNDS => {}
+                Err(error) => return Err(error),
+            }
+            if round >= ADD_ROUNDS || !self.pause(round, deadline) {
+                return Err(Error::NotSeen {
+                    what: format!("renew {}", pool.user_text(target, user.as_str())),
+                    found: "nothing".to_owned(),
+                });
+            }
+            round += 1;
+        }
     }
 }
 
@@ -186,6 +210,17 @@ impl Pool {
         password: &ChapPassword,
         deadline: Instant,
     ) -> Result<(), Error> {
+        self.add_user(target, user, password, deadline).map(drop)
+    }
+
+    /// The same; false when the answer does not say that it was done.
+    fn add_user(
+        &self,
+        target: &str,
+        user: &ChapUser,
+        password: &ChapPassword,
+        deadline: Instant,
+    ) -> Result<bool, Error> {
         let subject = self.user_text(target, user.as_str());
         let path = self.path(&["san", "iscsi", "targets", target, "incoming-users"])?;
         let what = format!("add {subject}");
@@ -204,7 +239,7 @@ impl Pool {
         }
         let call = Call::new(Method::Post, path, what, subject).secret_body(body);
         self.client
-            .call(&call, deadline, done)
+            .call(&call, deadline, told)
             .map_err(|error| hide(error, secret))
     }
 
@@ -218,8 +253,12 @@ impl Pool {
     ) -> Result<(), Error> {
         let mut round = 1;
         loop {
-            let error = match self.add_chap_user(target, user, password, deadline) {
-                Ok(()) => return Ok(()),
+            let error = match self.add_user(target, user, password, deadline) {
+                Ok(true) => return Ok(()),
+                Ok(false) => Error::NotSeen {
+                    what: format!("add {}", self.user_text(target, user.as_str())),
+                    found: "no such user".to_owned(),
+                },
                 Err(error) => match error.kind() {
                     ErrorKind::Exists | ErrorKind::Conflict => return Ok(()),
                     ErrorKind::Transient => error,
@@ -267,7 +306,8 @@ impl Pool {
         self.remove(&segments, self.user_text(target, user), deadline)
     }
 
-    /// Makes a target ask for CHAP, or not: one call. Sessions that are open stay.
+    /// Makes a target ask for CHAP, or not: one call, two where the answer says nothing.
+    /// Sessions that are open stay.
     ///
     /// Add the user before switching on, switch off before removing it:
     /// otherwise everybody is locked out in between.
@@ -295,7 +335,7 @@ impl Pool {
         );
         let path = self.path(&["san", "iscsi", "targets", target])?;
         let call = Call::new(Method::Put, path, what, subject).body(&body);
-        self.client.call(&call, deadline, done)
+        self.change_target(&call, target, |target| target.chap == on, deadline)
     }
 }
 

@@ -1,10 +1,11 @@
 //! The single calls for targets, LUNs and sessions.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use serde_json::json;
 
-use crate::call::{Call, Patience, done, maybe};
+use crate::call::{Call, Patience, done, maybe, told};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::model::{Attachment, Lun, Session, Target};
@@ -12,6 +13,9 @@ use crate::path;
 use crate::pool::Pool;
 use crate::remove::Silence;
 use crate::transport::Method;
+
+/// Attempts to change a target where answers say nothing.
+const ROUNDS: u32 = 4;
 
 impl Client {
     /// Asks where the volume with this physical name is attached, over all pools: one call.
@@ -197,7 +201,7 @@ impl Pool {
         self.client.call(&call, deadline, done)
     }
 
-    /// Sets the VIPs on which a target serves: one call. Sessions on a VIP that is left out break.
+    /// Sets the VIPs on which a target serves: one call, two where the answer says nothing. Sessions on a VIP that is left out break.
     ///
     /// # Errors
     ///
@@ -221,7 +225,7 @@ impl Pool {
         deadline: Instant,
     ) -> Result<(), Error> {
         let call = self.vip_change(target, vips)?;
-        self.client.call(&call, deadline, done)
+        self.change_vips(&call, target, vips, deadline)
     }
 
     /// The same, allowed by a look just before; not repeated without another one.
@@ -232,7 +236,47 @@ impl Pool {
         deadline: Instant,
     ) -> Result<(), Error> {
         let call = self.vip_change(target, vips)?.after_look();
-        self.client.call(&call, deadline, done)
+        self.change_vips(&call, target, vips, deadline)
+    }
+
+    fn change_vips(
+        &self,
+        call: &Call,
+        target: &str,
+        vips: &[String],
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let wanted: BTreeSet<&String> = vips.iter().collect();
+        let serves = |target: &Target| match &target.vips {
+            Some(vips) => vips.iter().collect::<BTreeSet<_>>() == wanted,
+            None => false,
+        };
+        self.change_target(call, target, serves, deadline)
+    }
+
+    /// Changes a target. An answer that says nothing may mean that nothing was done: look.
+    pub(crate) fn change_target(
+        &self,
+        call: &Call,
+        target: &str,
+        is_so: impl Fn(&Target) -> bool,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let mut round = 1;
+        while !self.client.call(call, deadline, told)? {
+            if is_so(&self.target(target, deadline)?) {
+                break;
+            }
+            let again = call.may_repeat() && round < ROUNDS;
+            if !again || !self.client.pause(round, deadline) {
+                return Err(Error::NotSeen {
+                    what: call.what.clone(),
+                    found: "it as it was".to_owned(),
+                });
+            }
+            round += 1;
+        }
+        Ok(())
     }
 
     fn vip_change(&self, target: &str, vips: &[String]) -> Result<Call, Error> {

@@ -63,7 +63,7 @@ impl Work<'_> {
         if let Chap::On { user, password } = &self.request.chap {
             match self
                 .pool
-                .add_chap_user(&name, user, password, self.deadline)
+                .ensure_chap_user(&name, user, password, self.deadline)
             {
                 Ok(()) => {}
                 Err(error) if matches!(error.kind(), ErrorKind::Transient | ErrorKind::Missing) => {

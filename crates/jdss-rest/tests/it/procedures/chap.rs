@@ -268,3 +268,38 @@ fn a_password_is_renewed_only_while_no_other_is_logged_in() {
     assert_eq!(state(&lab, &target(0)), (true, vec!["pve".to_owned()]));
     lab.assert_clean();
 }
+
+#[test]
+fn an_answer_that_says_nothing_is_not_taken_for_chap() {
+    for (method, route) in [("PUT", TARGET), ("POST", USERS)] {
+        let lab = Lab::new();
+        lab.published(VM);
+        let silence = Fault::no_body().before_work();
+        lab.appliance.fault(method, route, 1, silence).unwrap();
+        assert!(lab.client.publish(&on(VM), soon()).unwrap().chap);
+        let wanted = (true, vec!["pve".to_owned()]);
+        assert_eq!(state(&lab, &target(0)), wanted, "{method}");
+        lab.assert_clean();
+    }
+}
+
+#[test]
+fn a_user_that_was_not_removed_after_all_is_renewed_all_the_same() {
+    let lab = Lab::new();
+    lab.client.publish(&on(VM), soon()).unwrap();
+    let silence = Fault::no_body().before_work();
+    let user = format!("{USERS}/{{user}}");
+    lab.appliance.fault("DELETE", &user, 1, silence).unwrap();
+    lab.appliance.clear_log();
+    let renew = RenewChap {
+        pool: POOL.to_owned(),
+        target: target(0),
+        user: "pve".parse().unwrap(),
+        password: ChapPassword::new("battery-staple".to_owned().into()).unwrap(),
+        local: local(),
+    };
+    lab.client.renew_chap(&renew, soon()).unwrap();
+    let once = ["GET sessions", "DELETE {user}", "POST incoming-users"];
+    assert_eq!(lab.asked(), [once, once].concat());
+    lab.assert_clean();
+}

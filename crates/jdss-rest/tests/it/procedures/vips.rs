@@ -66,6 +66,18 @@ fn an_address_is_not_taken_away_by_a_repetition_from_before_a_login() {
 }
 
 #[test]
+fn an_answer_that_says_nothing_is_not_taken_for_a_change() {
+    let lab = Lab::new();
+    let target = lab.published(VM).target;
+    let silence = Fault::no_body().before_work();
+    lab.appliance.fault("PUT", TARGET, 1, silence).unwrap();
+    let more = at(&["127.0.0.13", "127.0.0.11", "127.0.0.12"]);
+    lab.client.publish(&more, soon()).unwrap();
+    assert_eq!(lab.vips_of(&target), ["vip2", "vip1", "vip3"]);
+    lab.assert_clean();
+}
+
+#[test]
 fn an_address_for_another_is_one_change() {
     let lab = Lab::new();
     let target = lab.published(VM).target;
