@@ -235,7 +235,8 @@ impl Pool {
     ///
     /// One call; one more when it is missing, to be sure that the pool is not, and two
     /// where the answer does not say that it was done. Blocks up
-    /// to the deadline; what is not answered is looked at: gone is gone.
+    /// to the deadline; what is not answered is looked at: gone is gone. (Where a connection broke
+    /// and the request was repeated, false may also mean that the first one removed it.)
     ///
     /// # Errors
     ///
