@@ -230,6 +230,7 @@ impl Pool {
     ///
     /// * Kind [`Missing`](ErrorKind::Missing): there is no volume of this physical name.
     /// * [`Error::NotSeen`]: the appliance accepted it, but the clone still has its origin.
+    /// * [`Error::BadEntry`]: it is a clone, but of what cannot be read.
     ///
     /// # Example
     ///

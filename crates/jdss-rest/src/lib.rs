@@ -71,8 +71,10 @@
 //!   [`outage`](Builder::outage) (180 s), since a pool that moves to the other head
 //!   takes its addresses along for one to two minutes.
 //!
-//! Operations can be done twice: what is already so is success. After an error
-//! of a procedure the same call, made again, goes on from what is there.
+//! Procedures, deletions and settings can be done twice: what is already so is success. Only what
+//! makes something new says [`Exists`](ErrorKind::Exists) the second time, and a renaming
+//! [`Missing`](ErrorKind::Missing). After an error of a procedure the same call, made again, goes on
+//! from what is there.
 //!
 //! # Errors
 //!
@@ -83,7 +85,7 @@
 //!
 //! | [`ErrorKind`] | meaning | what to do |
 //! |---|---|---|
-//! | [`Missing`](ErrorKind::Missing) | the appliance says that there is no such thing | take it as an answer: nothing else means absent |
+//! | [`Missing`](ErrorKind::Missing) | the appliance says that there is no such thing | take it as an answer: nothing else means absent; but ask [`Pool::info`] where the pool may be at the other head |
 //! | [`Exists`](ErrorKind::Exists) | there is one already | choose another name, or use it |
 //! | [`Busy`](ErrorKind::Busy) | snapshots or clones depend on it; [`Error::HasDependents`] names them | remove those first |
 //! | [`Conflict`](ErrorKind::Conflict) | somebody else has the name, the LUN number or the volume | look who; often another pool or cluster |
