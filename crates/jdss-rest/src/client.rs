@@ -19,6 +19,8 @@ use crate::vips::{VIP_MEMORY, VipMemory};
 /// Tries of a call that may be repeated, when the appliance fails in a way that
 /// passes: nodes that change its configuration at once make it fail for some seconds.
 const TRIES: u32 = 8;
+/// Less time than this is too short for a connection.
+const TO_CONNECT: Duration = Duration::from_millis(250);
 /// Tries of one address when a connection breaks, which an idle one may do at any time.
 const TRIES_BROKEN: u32 = 2;
 
@@ -188,6 +190,8 @@ impl Client {
     /// One answer from whichever address gives one.
     fn exchange(&self, call: &Call, deadline: Instant) -> Result<Answer, Error> {
         let give_up = soon(self.inner.outage, deadline);
+        // What breaks off a connection that is being made tells nothing of the address.
+        let give_up = give_up.checked_sub(TO_CONNECT).unwrap_or(give_up);
         let mut hopeless = Hopeless::default();
         let mut attempts = Attempts::default();
         let mut round = 1;
