@@ -22,6 +22,9 @@ use crate::transport::{Limits, Method, Reply, Request, Transport, TransportError
 /// Longest answer that is read, in bytes: lists of some thousand volumes.
 const MAX_BODY: u64 = 64 << 20;
 
+/// With less time than this nothing is begun: no clock tells which part of it ran out.
+const LEAST: Duration = Duration::from_millis(20);
+
 /// How the appliance's certificate is checked.
 ///
 /// # Example
@@ -162,14 +165,12 @@ impl Transport for Https {
         limits: Limits,
     ) -> Result<Reply, TransportError> {
         let left = limits.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(TransportError::ConnectTimeout {
-                limit: Duration::ZERO,
-            });
+        if left < LEAST {
+            return Err(TransportError::ConnectTimeout { limit: left });
         }
         // It ends clearly before the rest, so that a request which was never
         // sent is not taken for one without an answer.
-        let connect = limits.connect.min(left - left / 8);
+        let connect = limits.connect.min(left - (left / 8).max(LEAST / 4));
         let read = limits.read.min(left);
         let prepared = self
             .request(address, request)

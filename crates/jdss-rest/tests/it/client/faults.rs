@@ -173,6 +173,22 @@ fn a_creation_that_could_not_connect_in_time_is_not_taken_for_a_lost_answer() {
 }
 
 #[test]
+fn a_creation_is_not_taken_for_a_lost_answer_however_near_the_deadline_is() {
+    let appliance = start();
+    for address in appliance.rest_addrs() {
+        appliance.silence_rest(address).unwrap();
+    }
+    let client = builder(&appliance).build().unwrap();
+    for micros in (20..2000).step_by(20) {
+        let deadline = Instant::now() + Duration::from_micros(micros);
+        let made = client.pool("Pool-0").create_target(IQN, &[], deadline);
+        let error = made.unwrap_err();
+        let lost = matches!(error, Error::LostReply { .. });
+        assert!(!lost, "{micros}: {error:?}");
+    }
+}
+
+#[test]
 fn an_address_that_goes_away_is_left_for_the_other() {
     let appliance = start();
     let first = appliance.rest_addrs()[0];
