@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use jdss_rest::{Client, NameError, TargetGroup, Tls};
+use jdss_rest::{Client, ClusterPrefix, NameError, TargetGroup, Tls};
 use jdss_sys::Root;
 
 use crate::attach::{Connect, Error, Volume};
@@ -66,18 +66,15 @@ pub fn volume(storage: &StorageConfig, name: &str) -> Result<Volume, SetupError>
     };
     // A cluster's volumes carry its prefix on the appliance, and there alone.
     let id = match &storage.cluster_prefix {
-        Some(prefix) => format!("{prefix}_{name}"),
-        None => name.to_owned(),
+        Some(prefix) => prefix
+            .parse::<ClusterPrefix>()
+            .and_then(|prefix| prefix.apply(name)),
+        None => name.parse(),
     };
-    if name.is_empty() {
-        return Err(named("volume name", name)(NameError::Empty {
-            what: "the volume name",
-        }));
-    }
     Ok(Volume {
         storage: storage.id.clone(),
         name: name.to_owned(),
-        id: id.parse().map_err(named("volume name", name))?,
+        id: id.map_err(named("volume name", name))?,
         pool: storage.pool()?.to_owned(),
         target_prefix: storage
             .target_prefix

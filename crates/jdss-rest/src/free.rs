@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::error::{Error, ErrorKind};
-use crate::names::{Class, ClusterPrefix, NameError, VolumeId, classify, display_name};
+use crate::names::{
+    Class, ClusterPrefix, GuestVolume, NameError, VolumeId, classify, display_name,
+};
 use crate::pool::Pool;
 
 /// What sort of name is looked for: see [`Pool::free_volume_id`].
@@ -31,11 +33,25 @@ impl FreeName<'_> {
     }
 
     fn id(&self, number: u64) -> Result<VolumeId, NameError> {
-        let name = format!("{}{number}", self.stem);
+        self.with_prefix(&format!("{}{number}", self.stem))
+    }
+
+    fn with_prefix(&self, name: &str) -> Result<VolumeId, NameError> {
         match self.prefix {
-            Some(prefix) => prefix.apply(&name),
+            Some(prefix) => prefix.apply(name),
             None => name.parse(),
         }
+    }
+
+    /// The id that a guest's volume of this number has as a template, or the template's as a volume.
+    fn twin(&self, number: u64) -> Option<VolumeId> {
+        let volume = GuestVolume::parse(self.stem)?;
+        let (this, other) = match volume.template {
+            false => ("vm-", "base-"),
+            true => ("base-", "vm-"),
+        };
+        let rest = self.stem.strip_prefix(this)?;
+        self.with_prefix(&format!("{other}{rest}{number}")).ok()
     }
 }
 
@@ -45,8 +61,9 @@ impl Pool {
     /// Reads the list of volumes once, one call for each hundred, and confirms
     /// what it finds with one call more, since the list may be old; the next
     /// number is tried when the volume is there after all. A name counts as
-    /// taken in every encoding of it. Blocks until then, never beyond the
-    /// deadline.
+    /// taken in every encoding of it, and the number of a guest's volume also
+    /// by its template (`base-100-disk-0`), as Proxmox VE has it. Blocks until
+    /// then, never beyond the deadline.
     ///
     /// Nothing is reserved: whoever creates the volume first has the name.
     /// Give the id in [`not`](FreeName::not) when it turns out to be taken,
@@ -104,7 +121,8 @@ impl Pool {
         let mut number = 0;
         loop {
             let id = name.id(number).map_err(invalid)?;
-            if !taken.contains(id.as_str()) {
+            let is_taken = |id: &VolumeId| taken.contains(id.as_str());
+            if !is_taken(&id) && !name.twin(number).as_ref().is_some_and(is_taken) {
                 match self.volume(&id, deadline) {
                     Err(error) if error.kind() == ErrorKind::Missing => return Ok(id),
                     Err(error) => return Err(error),

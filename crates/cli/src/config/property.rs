@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use jdss_rest::Fingerprint;
+use jdss_rest::{ChapUser, ClusterPrefix, Fingerprint};
 
 /// What a property can be.
 #[derive(Debug, Clone, Copy)]
@@ -77,17 +77,11 @@ const POOL: Kind = Kind::Text(
     "letters, digits and any of _:@./-",
 );
 const CLUSTER_PREFIX: Kind = Kind::Text(
-    |text| {
-        text.starts_with(|c: char| c.is_ascii_alphabetic())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    },
+    |text| text.parse::<ClusterPrefix>().is_ok(),
     "letters and digits, the first a letter",
 );
 const CHAP_USER: Kind = Kind::Text(
-    |text| {
-        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        text.starts_with(word) && text.ends_with(word) && text.chars().all(|c| word(c) || c == '-')
-    },
+    |text| text.parse::<ChapUser>().is_ok(),
     "letters, digits, `_` and `-`, neither the first nor the last a `-`",
 );
 const COPY_BLOCK: Kind = Kind::Text(

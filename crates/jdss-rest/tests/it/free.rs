@@ -93,6 +93,28 @@ fn a_cluster_looks_at_its_own_volumes_alone() {
 }
 
 #[test]
+fn a_template_has_its_number_too() {
+    let base = |stem| FreeName {
+        stem,
+        prefix: None,
+        not: &[],
+    };
+    let all = ["v_base-100-disk-0", "v_vm-100-disk-1", "v_base-10-disk-2"];
+    let steps = |free| [list(&all), look(free, false)];
+    let found = find(&base("vm-100-disk-"), steps("v_vm-100-disk-2"));
+    assert_eq!(found.unwrap(), "vm-100-disk-2");
+    let found = find(&base("base-100-disk-"), steps("v_base-100-disk-2"));
+    assert_eq!(found.unwrap(), "base-100-disk-2");
+    let prefix: ClusterPrefix = "pveA".parse().unwrap();
+    let steps = [
+        list(&["v_pveA_base-100-disk-0", "v_base-100-disk-1"]),
+        look("v_pveA_vm-100-disk-1", false),
+    ];
+    let found = find(&disks(Some(&prefix), &[]), steps);
+    assert_eq!(found.unwrap(), "pveA_vm-100-disk-1");
+}
+
+#[test]
 fn a_volume_that_a_stale_list_lacks_is_seen() {
     let found = find(
         &disks(None, &[]),

@@ -107,7 +107,9 @@ fn a_snapshot_is_exported_read_only_and_not_taken_from_who_uses_it(_: &Guest) ->
         group: request.group,
         local: LocalInitiator::none(),
     };
-    let refused = client.unpublish_snapshot(&take_back, soon()).unwrap_err();
+    let refused = client
+        .unpublish_snapshot(&take_back, soon())
+        .expect_err("this host is logged in");
     let RestError::ForeignSessions { sessions, .. } = &refused else {
         panic!("{refused}");
     };
