@@ -7,9 +7,10 @@ mod control;
 mod faults;
 mod firmware;
 mod heads;
-#[path = "../iscsi/initiator.rs"]
+#[path = "../iscsi/initiator/mod.rs"]
 #[expect(
     dead_code,
+    unused_imports,
     reason = "sessions are opened here, and not much is done with them"
 )]
 mod initiator;
