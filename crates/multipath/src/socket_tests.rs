@@ -124,10 +124,11 @@ fn a_silent_daemon_ends_with_the_limit() {
 fn a_trickle_does_not_stretch_the_limit() {
     let daemon = Daemon::new(|stream| {
         let _ = stream.write_all(&1_000_000_usize.to_ne_bytes());
-        // Each byte comes in time for a limit that counts anew for each read.
-        while stream.write_all(b"x").is_ok() {
-            thread::sleep(Duration::from_millis(5));
-        }
+        // Each byte comes in time for a limit that counts anew for each read; between
+        // two of them the client has this long to go.
+        let pace = Some(Duration::from_millis(5));
+        stream.set_read_timeout(pace).unwrap();
+        while stream.write_all(b"x").is_ok() && stream.read(&mut [0]).is_err() {}
     });
     assert_eq!(kind(&daemon, SHORT), io::ErrorKind::TimedOut);
 }

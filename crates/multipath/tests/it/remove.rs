@@ -88,13 +88,20 @@ fn the_node_that_udev_takes_away_later_is_waited_for() {
     let (host, multipath, map) = idle();
     host.state().udev_lags = true;
     std::thread::scope(|scope| {
-        let removing = scope.spawn(|| multipath.remove(&map, far()));
+        let (returned, has_returned) = std::sync::mpsc::channel();
+        let multipath = &multipath;
+        let map = &map;
+        let removing = scope.spawn(move || {
+            let result = multipath.remove(map, far());
+            let _ = returned.send(());
+            result
+        });
         while multipath.map(&wwid()).unwrap().is_some() {
             std::thread::yield_now();
         }
         // Time enough for a removal that does not look at the node.
-        std::thread::sleep(Duration::from_millis(100));
-        assert!(!removing.is_finished());
+        let early = has_returned.recv_timeout(Duration::from_millis(100));
+        assert!(early.is_err(), "the node is still there");
         host.remove_path(&format!("dev/mapper/{WWID}"));
         removing.join().unwrap().unwrap();
     });
