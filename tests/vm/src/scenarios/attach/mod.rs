@@ -1,6 +1,6 @@
 //! The command `jdss` on a real kernel, before the simulated appliance.
 
-mod addresses;
+mod changes;
 mod everyday;
 mod failures;
 mod reuse;
@@ -23,7 +23,7 @@ use rustix::fs::OFlags;
 pub(super) fn all() -> Vec<super::Scenario> {
     [
         everyday::all(),
-        addresses::all(),
+        changes::all(),
         reuse::all(),
         failures::all(),
     ]
